@@ -1,0 +1,37 @@
+/**
+ * Errors that a user can do something about. Each says what was wrong, where, and what to do; the CLI prints the
+ * message as one line and exits with `exitCode`. Anything that is not an `HbpError` is a defect of hbp itself.
+ */
+export abstract class HbpError extends Error {
+  abstract readonly exitCode: number;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A wrong argument, experiment file or hyper-parameter. Exit code 2. */
+export class ConfigError extends HbpError {
+  readonly exitCode = 2;
+}
+
+/** A dataset, run folder or metrics file that is missing, truncated or corrupt. Exit code 3. */
+export class DataError extends HbpError {
+  readonly exitCode = 3;
+}
+
+/** A backend that cannot be loaded or cannot do what is asked. Exit code 4. */
+export class BackendError extends HbpError {
+  readonly exitCode = 4;
+}
+
+/** A run that cannot go on: locked by another process, say. Exit code 1. */
+export class RunError extends HbpError {
+  readonly exitCode = 1;
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
