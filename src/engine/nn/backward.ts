@@ -1,0 +1,33 @@
+import type { Tensor } from '../tf.js';
+import type { Sequential, Trace } from './sequential.js';
+
+/** Derivatives of a scalar loss at one forward pass. */
+export interface Gradients {
+  /** dL/d parameter by place ("0.weight"). */
+  readonly parameters: Record<string, Tensor>;
+  /** dL/d output of each layer, in the order of `Sequential.layers`; none before the first layer with parameters. */
+  readonly outputs: readonly (Tensor | undefined)[];
+}
+
+/**
+ * Backpropagation: from dL/d output of the network to all parameters.
+ *
+ * Stops at the first layer with parameters: what reaches the network's input is nobody's gradient, and for pictures
+ * it is the dearest product of all.
+ *
+ * @param outputGradient  dL/d output, with whatever scale the loss has (1/N for a mean)
+ */
+export function backpropagate(model: Sequential, trace: Trace, outputGradient: Tensor): Gradients {
+  const parameters: Record<string, Tensor> = {};
+  const outputs = Array<Tensor | undefined>(model.layers.length).fill(undefined);
+  const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
+  let gradient = outputGradient;
+  for (let l = model.layers.length - 1; l >= Math.max(first, 0); l--) {
+    const { path, layer } = model.layers[l]!;
+    const saved = trace.saved[l]!;
+    outputs[l] = gradient;
+    for (const { name } of layer.parameters) parameters[`${path}.${name}`] = layer.paramVjp(saved, name, gradient);
+    if (l > first) gradient = layer.inputVjp(saved, gradient);
+  }
+  return { parameters, outputs };
+}

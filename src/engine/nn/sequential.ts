@@ -1,0 +1,55 @@
+import type { Tensor } from '../tf.js';
+import type { Layer, Saved } from './layer.js';
+import type { Parameter } from './parameter.js';
+
+/** A layer and its place: the position in the sequence, "2.1" within a nested one. */
+export interface PlacedLayer {
+  readonly path: string;
+  readonly layer: Layer;
+}
+
+export interface PlacedParameter {
+  /** Place and name: "0.weight", "2.1.bias". */
+  readonly path: string;
+  readonly parameter: Parameter;
+}
+
+/** A forward pass: the output, and what every layer saved, in the order of `Sequential.layers`. */
+export interface Trace {
+  readonly output: Tensor;
+  readonly saved: readonly Saved[];
+}
+
+/** Layers one after the other. Nested sequences are flattened; only the places remember them. */
+export class Sequential {
+  readonly layers: readonly PlacedLayer[];
+
+  constructor(children: readonly (Layer | Sequential)[]) {
+    this.layers = children.flatMap((child, i) =>
+      child instanceof Sequential
+        ? child.layers.map(({ path, layer }) => ({ path: `${i}.${path}`, layer }))
+        : [{ path: String(i), layer: child }],
+    );
+  }
+
+  /** All parameters, first layer first. */
+  get parameters(): PlacedParameter[] {
+    return this.layers.flatMap(({ path, layer }) =>
+      layer.parameters.map((parameter) => ({ path: `${path}.${parameter.name}`, parameter })),
+    );
+  }
+
+  forward(x: Tensor): Trace {
+    let output = x;
+    const saved = this.layers.map(({ layer }) => {
+      const step = layer.forward(output);
+      output = step.output;
+      return step.saved;
+    });
+    return { output, saved };
+  }
+
+  dispose(): void {
+    for (const { parameter } of this.parameters) parameter.dispose();
+  }
+}

@@ -1,0 +1,13 @@
+import { randomNormal } from 'd3-random';
+import * as tf from './tf.js';
+
+/** Where initial values come from: uniform numbers in [0, 1), reproducible by seed. */
+export interface UniformSource {
+  uniform(): number;
+}
+
+/** Independent normal numbers of mean 0. */
+export function normalTensor(shape: number[], std: number, random: UniformSource): tf.Tensor {
+  const draw = randomNormal.source(() => random.uniform())(0, std);
+  return tf.tensor(Float32Array.from({ length: tf.util.sizeFromShape(shape) }, draw), shape);
+}
