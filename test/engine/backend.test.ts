@@ -1,0 +1,76 @@
+import { parseBackend, probeBackends, useBackend } from '../../src/engine/backend/index.js';
+import { BackendError } from '../../src/errors.js';
+import * as tf from '../../src/engine/tf.js';
+import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { expectClose } from '../support/golden.js';
+
+/** The plain triple loop. */
+function product(a: number[][], b: number[][]): number[] {
+  return a.flatMap((row) => b[0]!.map((_, c) => row.reduce((sum, x, k) => sum + x * b[k]![c]!, 0)));
+}
+const matrix = (rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => Math.sin(1 + 7 * r + 3 * c)));
+const transpose = (m: number[][]): number[][] => m[0]!.map((_, c) => m.map((row) => row[c]!));
+
+describeOnEveryBackend('matMul', () => {
+  const sizes = [
+    [1, 1, 1],
+    [3, 1, 4],
+    [17, 33, 5],
+    [40, 16, 31],
+  ] as const;
+  const cases = sizes.flatMap((s) => [0, 1, 2, 3].map((t) => [...s, (t & 1) === 1, (t & 2) === 2] as const));
+
+  it.each(cases)('%i x %i x %i, transposeA %s, transposeB %s', async (m, k, n, transposeA, transposeB) => {
+    const [a, b] = [matrix(m, k), matrix(k, n)];
+    await expectNoLeak(() =>
+      tf.tidy(() => {
+        const left = tf.tensor2d(transposeA ? transpose(a) : a);
+        const right = tf.tensor2d(transposeB ? transpose(b) : b);
+        const expected = product(a, b);
+        expectClose(tf.matMul(left, right, transposeA, transposeB), expected, { rtol: 1e-6, atol: 1e-6 });
+        const batch = tf.matMul(tf.stack([left, left]), tf.stack([right, right]), transposeA, transposeB);
+        expectClose(batch, [...expected, ...expected], { rtol: 1e-6, atol: 1e-6 });
+      }),
+    );
+  });
+
+  it('takes views of one buffer in several shapes', () => {
+    tf.tidy(() => {
+      const x = tf.tensor1d([1, 1, 2]);
+      const row = tf.matMul(tf.tensor2d([[51], [111]]), tf.reshape(x, [1, 3]));
+      expectClose(row, [51, 51, 102, 111, 111, 222], { rtol: 0, atol: 0 });
+      const column = tf.matMul(tf.tensor2d([[1, 2, 3]]), tf.reshape(x, [3, 1]));
+      expectClose(column, [9], { rtol: 0, atol: 0 });
+    });
+  });
+});
+
+describe('choosing a backend', () => {
+  it('takes the one that is named', async () => {
+    expect((await useBackend('cpu')).name).toBe('cpu');
+    expect(tf.getBackend()).toBe('cpu');
+    expect((await useBackend('wasm')).name).toBe('wasm');
+    expect(tf.getBackend()).toBe('wasm');
+  });
+
+  it('knows no other names', () => {
+    expect(parseBackend('wasm')).toBe('wasm');
+    expect(() => parseBackend('wsam')).toThrow(BackendError);
+    expect(() => parseBackend('wsam')).toThrow(/unknown backend "wsam": one of auto, gpu/);
+  });
+
+  it('says for each whether it works, and why not', async () => {
+    const probes = await probeBackends();
+    expect(probes.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
+    for (const probe of probes) expect(probe.detail).not.toBe('');
+    expect(probes.filter(({ name }) => name !== 'tensorflow').every(({ works }) => works)).toBe(true);
+  });
+
+  it('says why there is no GPU backend, unless there is one', async () => {
+    const [tensorflow] = await probeBackends();
+    const attempt = useBackend('gpu');
+    if (tensorflow!.works && tensorflow!.detail.endsWith('GPU')) expect((await attempt).gpu).toBe(true);
+    else await expect(attempt).rejects.toThrow(/no backend for --backend gpu \(tensorflow: .+\)/);
+  });
+});
