@@ -1,0 +1,20 @@
+import type { Linear } from '../../nn/linear.js';
+import * as tf from '../../tf.js';
+import { splitRows } from '../row-blocks.js';
+import { BlockDense, BlockKroneckerGram, BlockKroneckerMean } from './operators.js';
+import type { HbpContext, HbpRule } from './rule.js';
+
+/** H_x = W^T H W, H_W = H (x) E[x] E[x]^T or H (x) E[x x^T], H_b = H. */
+export const linearRule = {
+  inputHessian({ layer, outputHessian }: HbpContext<Linear>) {
+    const weight = layer.weight.value;
+    return tf.matMul(weight, tf.matMul(outputHessian, weight), true, false);
+  },
+  parameterCurvature({ layer, saved, outputHessian, options }: HbpContext<Linear, { input: tf.Tensor }>) {
+    const blocks = splitRows(layer.weight.shape[0] ?? 0, options.blocks);
+    const weight = options.averageParameterJacobian
+      ? new BlockKroneckerMean(outputHessian, blocks, tf.mean(saved.input, 0))
+      : new BlockKroneckerGram(outputHessian, blocks, saved.input);
+    return layer.bias ? { weight, bias: new BlockDense(outputHessian, blocks) } : { weight };
+  },
+} satisfies HbpRule;

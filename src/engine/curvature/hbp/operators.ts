@@ -1,0 +1,159 @@
+/**
+ * The parameter curvature of a layer with output Hessian H [o, o], split into row blocks H_j [c, c] (see
+ * `splitRows`): C couples only the rows within a block.
+ */
+import type { CurvatureOperator, KrylovSystem } from '../operator.js';
+import { diagonalBlocks, fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
+import * as tf from '../../tf.js';
+
+/** C v = H v, the curvature of a bias [o]. */
+export class BlockDense implements CurvatureOperator {
+  readonly shape: readonly number[];
+  readonly #hessians: tf.Tensor;
+
+  constructor(
+    hessian: tf.Tensor,
+    private readonly blocks: RowBlocks,
+  ) {
+    this.shape = [blocks.rows];
+    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+  }
+
+  matvec(v: tf.Tensor): tf.Tensor {
+    const product = multiplyBlocks(this.#hessians, toBlocks(this.blocks, v));
+    return fromBlocks(this.blocks, product);
+  }
+
+  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+    const rhs = tf.keep(toBlocks(this.blocks, b));
+    return {
+      rhs,
+      apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, multiplyBlocks(this.#hessians, p))),
+      lift: (x) => fromBlocks(this.blocks, x),
+      dispose: () => rhs.dispose(),
+    };
+  }
+
+  dispose(): void {
+    this.#hessians.dispose();
+  }
+}
+
+/**
+ * C V = H V m m^T, the curvature of a weight [o, i] with the averaged input m = (1/N) sum_n x_n [i].
+ *
+ * With mu = ||m||^2, m^ = m / sqrt(mu), g^ = B m^ and E = B - g^ m^T, every Krylov vector of (alpha I + beta C) and B
+ * is xi E + u m^T with a number xi and u in R^o: the operator multiplies xi by alpha and u by alpha I + beta mu H, and
+ * E is orthogonal to everything in the range of m^T. So conjugate gradients run on (xi, u), 1 + c numbers a block,
+ * with weight ||E_j||^2 on xi. E is formed explicitly: its norm as a difference of norms would cancel, since sigmoid
+ * layers have nearly constant inputs.
+ */
+export class BlockKroneckerMean implements CurvatureOperator {
+  readonly shape: readonly number[];
+  readonly #hessians: tf.Tensor;
+  readonly #mean: tf.Tensor;
+
+  /** @param mean  [i] */
+  constructor(
+    hessian: tf.Tensor,
+    private readonly blocks: RowBlocks,
+    mean: tf.Tensor,
+  ) {
+    this.shape = [blocks.rows, mean.size];
+    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+    this.#mean = tf.keep(tf.clone(mean));
+  }
+
+  matvec(v: tf.Tensor): tf.Tensor {
+    const column = tf.matMul(v, tf.reshape(this.#mean, [-1, 1]));
+    const product = multiplyBlocks(this.#hessians, toBlocks(this.blocks, tf.reshape(column, [-1])));
+    return outer(fromBlocks(this.blocks, product), this.#mean);
+  }
+
+  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+    const { blocks } = this;
+    const { rhs, metric, residual, direction, mu } = tf.scoped(() => {
+      const mu = tf.sum(tf.square(this.#mean));
+      // A zero mean leaves A = alpha I: E is all of B, and any direction will do.
+      const direction = tf.divNoNan(this.#mean, tf.sqrt(mu));
+      const projection = tf.reshape(tf.matMul(b, tf.reshape(direction, [-1, 1])), [-1]);
+      const residual = tf.sub(b, outer(projection, direction));
+      // Row sums first: adding millions of squares one by one would lose digits in float32.
+      const weight = tf.sum(toBlocks(blocks, tf.sum(tf.square(residual), 1)), 1, true);
+      const rhs = tf.concat([tf.ones([blocks.count, 1]), toBlocks(blocks, projection)], 1);
+      const metric = tf.concat([weight, tf.ones([blocks.count, blocks.size])], 1);
+      return { rhs, metric, residual, direction, mu };
+    });
+    for (const tensor of [rhs, metric, residual, direction, mu]) tf.keep(tensor);
+    return {
+      rhs,
+      metric,
+      apply: (p) => {
+        const [xi, u] = tf.split(p, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
+        const curved = tf.mul(tf.mul(1 - alpha, mu), multiplyBlocks(this.#hessians, u));
+        return tf.add(tf.mul(alpha, p), tf.concat([tf.zerosLike(xi), curved], 1));
+      },
+      lift: (x) => {
+        const [xi, u] = tf.split(x, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
+        const xiRows = fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
+        return tf.add(tf.mul(tf.reshape(xiRows, [-1, 1]), residual), outer(fromBlocks(blocks, u), direction));
+      },
+      dispose: () => tf.dispose([rhs, metric, residual, direction, mu]),
+    };
+  }
+
+  dispose(): void {
+    tf.dispose([this.#hessians, this.#mean]);
+  }
+}
+
+/** C V = H V (1/N) X^T X, the curvature of a weight [o, i] with the averaged outer product of the inputs X [N, i]. */
+export class BlockKroneckerGram implements CurvatureOperator {
+  readonly shape: readonly number[];
+  readonly #hessians: tf.Tensor;
+  readonly #inputs: tf.Tensor;
+
+  constructor(
+    hessian: tf.Tensor,
+    private readonly blocks: RowBlocks,
+    inputs: tf.Tensor,
+  ) {
+    this.shape = [blocks.rows, inputs.shape[1] ?? 0];
+    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+    this.#inputs = tf.keep(tf.clone(inputs));
+  }
+
+  matvec(v: tf.Tensor): tf.Tensor {
+    const samples = this.#inputs.shape[0] ?? 1;
+    const onSamples = toBlocks(this.blocks, tf.matMul(v, this.#inputs, false, true));
+    const product = fromBlocks(this.blocks, tf.matMul(this.#hessians, onSamples));
+    return tf.div(tf.matMul(product, this.#inputs), samples);
+  }
+
+  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+    const { blocks } = this;
+    const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(toBlocks(blocks, x), [blocks.count, -1]);
+    const unflat = (x: tf.Tensor): tf.Tensor =>
+      fromBlocks(blocks, tf.reshape(x, [blocks.count, blocks.size, this.shape[1] ?? 0]));
+    const rhs = tf.keep(flat(b));
+    return {
+      rhs,
+      apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, flat(this.matvec(unflat(p))))),
+      lift: unflat,
+      dispose: () => rhs.dispose(),
+    };
+  }
+
+  dispose(): void {
+    tf.dispose([this.#hessians, this.#inputs]);
+  }
+}
+
+/** H_j v_j for all blocks j: [B, c, c] times [B, c]. */
+function multiplyBlocks(hessians: tf.Tensor, v: tf.Tensor): tf.Tensor {
+  return tf.squeeze(tf.matMul(hessians, tf.expandDims(v, 2)), [2]);
+}
+
+function outer(column: tf.Tensor, row: tf.Tensor): tf.Tensor {
+  return tf.matMul(tf.reshape(column, [-1, 1]), tf.reshape(row, [1, -1]));
+}
