@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { BackendError, messageOf } from '../../errors.js';
 import * as tf from '../tf.js';
-import { repairMatMul } from './wasm.js';
+import * as wasm from './wasm.js';
+import * as webgpu from './webgpu.js';
 
-export const backendNames = ['auto', 'gpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export const backendNames = ['auto', 'gpu', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
 export type BackendChoice = (typeof backendNames)[number];
 export type BackendName = Exclude<BackendChoice, 'auto' | 'gpu'>;
 
@@ -19,9 +20,11 @@ export interface Backend {
 interface Candidate {
   readonly name: BackendName;
   readonly needs: string;
-  /** Load it and make it the current backend; throws with the reason if it does not work here. */
-  readonly activate: () => Promise<Omit<Backend, 'name'>>;
+  /** Load it and make it the current backend; throws with the reason if it does not work here, or is not worth it unless named. */
+  readonly activate: (named: boolean) => Promise<Omit<Backend, 'name'>>;
 }
+
+const mayUseGpu = new Set<BackendName>(['tensorflow', 'webgpu']);
 
 /** In the order in which `auto` tries them. */
 const candidates: readonly Candidate[] = [
@@ -29,6 +32,16 @@ const candidates: readonly Candidate[] = [
     name: 'tensorflow',
     needs: 'the optional package @tensorflow/tfjs-node-gpu (or @tensorflow/tfjs-node) with its native library',
     activate: activateTensorflow,
+  },
+  {
+    name: 'webgpu',
+    needs: 'the optional packages webgpu and @tensorflow/tfjs-backend-webgpu, and a GPU with its driver',
+    activate: async (named) => {
+      const description = await webgpu.activateWebgpu(named);
+      await setBackend('webgpu');
+      webgpu.repairMatMul();
+      return { description, gpu: true, threads: 1 };
+    },
   },
   { name: 'wasm', needs: 'nothing beyond the installed packages', activate: activateWasm },
   { name: 'cpu', needs: 'nothing beyond the installed packages; the slow reference', activate: activateCpu },
@@ -39,6 +52,7 @@ export interface BackendProbe {
   readonly name: BackendName;
   readonly needs: string;
   readonly works: boolean;
+  readonly gpu: boolean;
   /** The description, or why it does not work. */
   readonly detail: string;
 }
@@ -48,9 +62,10 @@ export async function probeBackends(): Promise<BackendProbe[]> {
   const probes: BackendProbe[] = [];
   for (const { name, needs, activate } of candidates) {
     try {
-      probes.push({ name, needs, works: true, detail: (await activate()).description });
+      const { description, gpu } = await activate(false);
+      probes.push({ name, needs, works: true, gpu, detail: description });
     } catch (error) {
-      probes.push({ name, needs, works: false, detail: firstLine(messageOf(error)) });
+      probes.push({ name, needs, works: false, gpu: false, detail: firstLine(messageOf(error)) });
     }
   }
   return probes;
@@ -65,12 +80,12 @@ export async function probeBackends(): Promise<BackendProbe[]> {
 export async function useBackend(choice: BackendChoice = 'auto'): Promise<Backend> {
   tf.env().set('PROD', true); // no advertisement for other backends on the terminal
   const wanted = candidates.filter(
-    ({ name }) => choice === 'auto' || name === (choice === 'gpu' ? 'tensorflow' : choice),
+    ({ name }) => choice === 'auto' || name === choice || (choice === 'gpu' && mayUseGpu.has(name)),
   );
   const failures: string[] = [];
   for (const { name, activate } of wanted) {
     try {
-      const backend = { name, ...(await activate()) };
+      const backend = { name, ...(await activate(choice === name)) };
       if (choice === 'gpu' && !backend.gpu) throw new Error(`it runs on ${backend.description}, not on a GPU`);
       return backend;
     } catch (error) {
@@ -112,7 +127,7 @@ async function activateWasm(): Promise<Omit<Backend, 'name'>> {
   await import('@tensorflow/tfjs-backend-wasm');
   await import('@tensorflow/tfjs-backend-cpu'); // holds tensors until the first backend is set
   await setBackend('wasm');
-  repairMatMul();
+  wasm.repairMatMul();
   return { description: 'WebAssembly SIMD, one thread', gpu: false, threads: 1 };
 }
 

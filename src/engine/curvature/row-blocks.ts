@@ -45,5 +45,5 @@ export function diagonalBlocks(blocks: RowBlocks, matrix: tf.Tensor): tf.Tensor 
 
 function padRows({ rows, count, size }: RowBlocks, x: tf.Tensor): tf.Tensor {
   const missing = count * size - rows;
-  return missing === 0 ? x : tf.concat([x, tf.zeros([missing, ...x.shape.slice(1)])]);
+  return missing === 0 ? x : tf.concat([x, tf.fill([missing, ...x.shape.slice(1)], 0)]);
 }

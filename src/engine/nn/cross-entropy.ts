@@ -25,7 +25,7 @@ export class CrossEntropy implements Loss<CrossEntropySaved> {
 
   averagedHessian({ probabilities }: CrossEntropySaved): tf.Tensor {
     const [samples = 1, classes = 0] = probabilities.shape;
-    const diagonal = tf.mul(tf.eye(classes), tf.mean(probabilities, 0));
+    const diagonal = tf.mul(tf.identity(classes), tf.mean(probabilities, 0));
     return tf.sub(diagonal, tf.div(tf.matMul(probabilities, probabilities, true, false), samples));
   }
 }

@@ -12,7 +12,7 @@ export interface CgOptions {
 /** How one system ended. */
 export interface CgReport {
   readonly iterations: number;
-  /** False: stopped by maxiter. */
+  /** False: stopped by maxiter, or the residual is not a number. */
   readonly converged: boolean;
   readonly residualNorm: number;
   /** max(tol ||b||, atol) */
@@ -26,25 +26,30 @@ export interface CgResult {
   readonly reports: readonly CgReport[];
 }
 
-/** State of B systems; `active`, `rs`, `bound`, `count` and `converged` are [B, 1]. */
-interface State {
+/** The vectors of B systems, [B, n], and the squared residual norms, [B, 1]. */
+interface Iterate {
   readonly x: tf.Tensor;
   readonly r: tf.Tensor;
   readonly p: tf.Tensor;
   readonly rs: tf.Tensor;
-  readonly bound: tf.Tensor;
-  readonly active: tf.Tensor;
-  readonly count: tf.Tensor;
-  readonly converged: tf.Tensor;
+}
+
+/** Where one of the systems of a `KrylovSystem` stands. */
+interface Course {
+  /** max(tol ||b||, atol) */
+  readonly bound: number;
+  iterations: number;
+  residualNorm: number;
+  state: 'running' | 'converged' | 'exhausted';
 }
 
 /**
  * Conjugate gradients on many systems in lockstep, each from zero (or `start`) to its own stopping test.
  *
- * A system that has stopped is frozen by a factor 0 on its step length, on the device; the host looks only at the
- * number of systems still running, once an iteration for all of them, asynchronously. The test comes after the update
- * of x and r, as in the published implementation. A zero right-hand side gives x = 0 after 0 iterations, and a residual
- * of exactly zero counts as converged (the published code divides 0 by 0 in both).
+ * All arithmetic stays on the device; the host reads the residual norms of all systems at once, asynchronously, once an
+ * iteration. A system that has stopped is left out, or frozen by a step length of 0 while others of its batch go on.
+ * The test comes after the update of x and r, as in the published implementation. A zero right-hand side gives x = 0
+ * after 0 iterations, and a residual of exactly zero counts as converged (the published code divides 0 by 0 in both).
  *
  * @param starts  start vectors in coordinates [B, n]; null or absent: zero
  */
@@ -53,64 +58,86 @@ export async function conjugateGradients(
   { tol, atol, maxiter }: CgOptions,
   starts: readonly (tf.Tensor | null)[] = [],
 ): Promise<CgResult[]> {
-  const states = systems.map((system, i) => keepState(tf.scoped(() => begin(system, starts[i] ?? null, tol, atol))));
-  let running = states.map((_, i) => i);
-  for (;;) {
-    const flags = tf.tidy(() => tf.concat(running.map((i) => tf.max(states[i]!.active, 0))));
-    const active = await flags.data();
-    flags.dispose();
-    running = running.filter((_, k) => active[k] !== 0);
-    if (running.length === 0) break;
-    for (const i of running) {
-      const previous = states[i]!;
-      states[i] = keepState(tf.scoped(() => iterate(systems[i]!, previous, maxiter)));
-      disposeAllBut(previous, states[i]);
+  const iterates = systems.map((system, i) => kept(tf.scoped(() => begin(system, starts[i] ?? null))));
+  const rhsNorms = await readNorms(systems.map((system) => () => dot(system, system.rhs, system.rhs)));
+  const residualNorms = starts.some((start) => start)
+    ? await readNorms(
+        iterates.map(
+          ({ rs }) =>
+            () =>
+              rs,
+        ),
+      )
+    : rhsNorms;
+  const courses = rhsNorms.map((norms, i) =>
+    norms.map((norm, j): Course => {
+      const residualNorm = residualNorms[i]![j]!;
+      const bound = Math.max(Math.fround(tol * norm), atol);
+      return { bound, iterations: 0, residualNorm, state: residualNorm === 0 ? 'converged' : 'running' };
+    }),
+  );
+  const running = (i: number): boolean => courses[i]!.some(({ state }) => state === 'running');
+  for (let active = [...systems.keys()].filter(running); active.length > 0; active = active.filter(running)) {
+    for (const i of active) {
+      const previous = iterates[i]!;
+      iterates[i] = kept(tf.scoped(() => iterate(systems[i]!, previous, maskOf(courses[i]!))));
+      tf.dispose({ ...previous });
     }
+    const norms = await readNorms(active.map((i) => () => iterates[i]!.rs));
+    active.forEach((i, k) => courses[i]!.forEach((course, j) => advance(course, norms[k]![j]!, maxiter)));
   }
-  return Promise.all(states.map(report));
+  return iterates.map(({ x, ...rest }, i) => {
+    tf.dispose(rest);
+    const reports = courses[i]!.map(({ state, ...course }) => ({ ...course, converged: state === 'converged' }));
+    return { x, reports };
+  });
 }
 
-function begin(system: KrylovSystem, start: tf.Tensor | null, tol: number, atol: number): State {
-  const { rhs: b } = system;
-  const r = start ? tf.sub(b, system.apply(start)) : tf.clone(b);
-  const rs = dot(system, r, r);
-  const bound = tf.maximum(tf.mul(tol, tf.sqrt(dot(system, b, b))), atol);
-  const active = tf.cast(tf.greater(rs, 0), 'float32');
-  return {
-    x: start ? tf.clone(start) : tf.zerosLike(b),
-    r,
-    p: tf.clone(r),
-    rs,
-    bound,
-    active,
-    count: tf.zerosLike(rs),
-    converged: tf.sub(1, active),
-  };
+function begin(system: KrylovSystem, start: tf.Tensor | null): Iterate {
+  const r = start ? tf.sub(system.rhs, system.apply(start)) : tf.clone(system.rhs);
+  const x = start ? tf.clone(start) : tf.zerosLike(r);
+  return { x, r, p: tf.clone(r), rs: dot(system, r, r) };
 }
 
-function iterate(
-  system: KrylovSystem,
-  { x, r, p, rs, bound, active, count, converged }: State,
-  maxiter: number | null,
-): State {
+/** @param mask  1 for the systems that go on and 0 for the others, [B, 1]; null: all go on */
+function iterate(system: KrylovSystem, { x, r, p, rs }: Iterate, mask: number[] | null): Iterate {
   const ap = system.apply(p);
-  const step = tf.mul(active, tf.divNoNan(rs, dot(system, p, ap)));
+  const length = tf.divNoNan(rs, dot(system, p, ap));
+  const step = mask ? tf.mul(length, tf.tensor2d(mask, [mask.length, 1])) : length;
   const nextR = tf.sub(r, tf.mul(step, ap));
   const nextRs = dot(system, nextR, nextR);
-  const nextCount = tf.add(count, active);
-  const met = tf.logicalOr(tf.greater(bound, tf.sqrt(nextRs)), tf.equal(nextRs, 0));
-  const nextConverged = tf.maximum(converged, tf.mul(active, tf.cast(met, 'float32')));
-  const exceeded = maxiter === null ? tf.zerosLike(count) : tf.cast(tf.greater(nextCount, maxiter), 'float32');
   return {
     x: tf.add(x, tf.mul(step, p)),
     r: nextR,
     p: tf.add(nextR, tf.mul(tf.divNoNan(nextRs, rs), p)),
     rs: nextRs,
-    bound,
-    active: tf.mul(active, tf.mul(tf.sub(1, nextConverged), tf.sub(1, exceeded))),
-    count: nextCount,
-    converged: nextConverged,
   };
+}
+
+function maskOf(courses: readonly Course[]): number[] | null {
+  return courses.every(({ state }) => state === 'running')
+    ? null
+    : courses.map(({ state }) => (state === 'running' ? 1 : 0));
+}
+
+function advance(course: Course, residualNorm: number, maxiter: number | null): void {
+  if (course.state !== 'running') return;
+  course.iterations++;
+  course.residualNorm = residualNorm;
+  // A norm that is not a number meets no bound: without a limit on iterations it has to end here.
+  if (course.bound > residualNorm || residualNorm === 0) course.state = 'converged';
+  else if (Number.isNaN(residualNorm) || (maxiter !== null && course.iterations > maxiter)) course.state = 'exhausted';
+}
+
+/** Square roots of squared norms [B, 1] of several systems, in one read. */
+async function readNorms(squares: readonly (() => tf.Tensor)[]): Promise<number[][]> {
+  const parts = squares.map((square) => tf.scoped(() => tf.clone(square())));
+  const all = parts.length > 1 ? tf.concat(parts, 0) : tf.clone(parts[0]!);
+  const values = await all.data();
+  let next = 0;
+  const norms = parts.map(({ size }) => Array.from({ length: size }, () => Math.fround(Math.sqrt(values[next++]!))));
+  tf.dispose([all, ...parts]);
+  return norms;
 }
 
 /** <u, v> of each system, [B, 1]. */
@@ -119,27 +146,7 @@ function dot({ metric }: KrylovSystem, u: tf.Tensor, v: tf.Tensor): tf.Tensor {
   return tf.sum(metric ? tf.mul(metric, product) : product, 1, true);
 }
 
-function keepState(state: State): State {
-  for (const tensor of Object.values(state) as tf.Tensor[]) tf.keep(tensor);
-  return state;
-}
-
-function disposeAllBut(state: State, kept: State): void {
-  const survivors = new Set(Object.values(kept));
-  for (const tensor of Object.values(state) as tf.Tensor[]) if (!survivors.has(tensor)) tensor.dispose();
-}
-
-async function report(state: State): Promise<CgResult> {
-  const { x, ...rest } = state;
-  const table = tf.tidy(() => tf.concat([state.count, state.converged, tf.sqrt(state.rs), state.bound], 1));
-  const values = await table.data();
-  table.dispose();
-  tf.dispose(rest);
-  const reports = Array.from({ length: values.length / 4 }, (_, j) => ({
-    iterations: values[4 * j]!,
-    converged: values[4 * j + 1] === 1,
-    residualNorm: values[4 * j + 2]!,
-    bound: values[4 * j + 3]!,
-  }));
-  return { x, reports };
+function kept(iterate: Iterate): Iterate {
+  for (const tensor of Object.values(iterate) as tf.Tensor[]) tf.keep(tensor);
+  return iterate;
 }

@@ -21,7 +21,7 @@ export const elementwiseRule = {
     const term = layer.secondOrder(saved, outputGradient);
     if (!term) return hessian;
     const residual = modify(tf.sum(perSample(term), 0), options.secondOrder);
-    return tf.add(hessian, tf.mul(tf.eye(residual.size), residual));
+    return tf.add(hessian, tf.mul(tf.identity(residual.size), residual));
   },
 } satisfies HbpRule;
 

@@ -72,7 +72,7 @@ export class BlockKroneckerMean implements CurvatureOperator {
 
   dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
     const { blocks } = this;
-    const { rhs, metric, residual, direction, mu } = tf.scoped(() => {
+    const { rhs, metric, residual, direction, scale } = tf.scoped(() => {
       const mu = tf.sum(tf.square(this.#mean));
       // A zero mean leaves A = alpha I: E is all of B, and any direction will do.
       const direction = tf.divNoNan(this.#mean, tf.sqrt(mu));
@@ -80,25 +80,32 @@ export class BlockKroneckerMean implements CurvatureOperator {
       const residual = tf.sub(b, outer(projection, direction));
       // Row sums first: adding millions of squares one by one would lose digits in float32.
       const weight = tf.sum(toBlocks(blocks, tf.sum(tf.square(residual), 1)), 1, true);
-      const rhs = tf.concat([tf.ones([blocks.count, 1]), toBlocks(blocks, projection)], 1);
-      const metric = tf.concat([weight, tf.ones([blocks.count, blocks.size])], 1);
-      return { rhs, metric, residual, direction, mu };
+      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, projection)], 1);
+      const metric = tf.concat([weight, tf.fill([blocks.count, blocks.size], 1)], 1);
+      return { rhs, metric, residual, direction, scale: tf.mul(1 - alpha, mu) };
     });
-    for (const tensor of [rhs, metric, residual, direction, mu]) tf.keep(tensor);
+    const owned = [rhs, metric, residual, direction, scale];
+    owned.forEach((tensor) => tf.keep(tensor));
     return {
       rhs,
       metric,
       apply: (p) => {
-        const [xi, u] = tf.split(p, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
-        const curved = tf.mul(tf.mul(1 - alpha, mu), multiplyBlocks(this.#hessians, u));
-        return tf.add(tf.mul(alpha, p), tf.concat([tf.zerosLike(xi), curved], 1));
+        const u = tf.slice(p, [0, 1], [blocks.count, blocks.size]);
+        const curved = tf.mul(scale, multiplyBlocks(this.#hessians, u));
+        return tf.add(
+          tf.mul(alpha, p),
+          tf.pad(curved, [
+            [0, 0],
+            [1, 0],
+          ]),
+        );
       },
       lift: (x) => {
         const [xi, u] = tf.split(x, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
         const xiRows = fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
         return tf.add(tf.mul(tf.reshape(xiRows, [-1, 1]), residual), outer(fromBlocks(blocks, u), direction));
       },
-      dispose: () => tf.dispose([rhs, metric, residual, direction, mu]),
+      dispose: () => tf.dispose(owned),
     };
   }
 

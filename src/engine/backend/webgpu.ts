@@ -1,0 +1,94 @@
+import { existsSync, readdirSync } from 'node:fs';
+import * as tf from '../tf.js';
+
+/**
+ * TensorFlow.js on WebGPU, with Dawn (the `webgpu` package) as its implementation: any vendor's GPU through Vulkan,
+ * Metal or Direct3D 12, without CUDA.
+ *
+ * @param allowSoftware  take an adapter that renders on the CPU, too: right, but far slower than wasm
+ * @returns the adapter's name
+ */
+export async function activateWebgpu(allowSoftware: boolean): Promise<string> {
+  if (!allowSoftware && !mayHaveGpu()) throw new Error('no GPU device in /dev');
+  const gpu = await installWebgpu();
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new Error('no WebGPU adapter: no GPU, or its Vulkan, Metal or Direct3D 12 driver is missing');
+  const { vendor, architecture, description } = adapter.info;
+  const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'unknown adapter';
+  if (!allowSoftware && isSoftware(name)) throw new Error(`the only WebGPU adapter is software (${name})`);
+  await import(packages.backend);
+  // Kernels of small tensors would otherwise run in JavaScript, after a read that WebGPU only does asynchronously.
+  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  return name;
+}
+
+/** At this inner dimension and above, few outputs make the backend split it. */
+const splitFrom = 2000;
+/** `MatMulPackedProgram` of the backend's choice of programs; -1 leaves the choice to it. */
+const packedProgram = 3;
+
+/**
+ * Keep matMul from splitting a long inner dimension: that program is wrong with a transposed right operand, and as it
+ * adds up by atomics it gives other bits each time. Call it when the backend is current.
+ */
+export function repairMatMul(): void {
+  const original = tf.getKernel('BatchMatMul', 'webgpu');
+  if (!original || repaired.has(original.kernelFunc)) return;
+  const kernelFunc: tf.KernelFunc = (call) => {
+    const { a } = call.inputs as { a: tf.TensorInfo };
+    const { transposeA } = call.attrs as { transposeA: boolean };
+    if ((a.shape.at(transposeA ? -2 : -1) ?? 0) < splitFrom) return original.kernelFunc(call);
+    tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', packedProgram);
+    try {
+      return original.kernelFunc(call);
+    } finally {
+      tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', -1);
+    }
+  };
+  repaired.add(kernelFunc);
+  tf.unregisterKernel('BatchMatMul', 'webgpu');
+  tf.registerKernel({ ...original, kernelFunc });
+}
+
+const repaired = new WeakSet<tf.KernelFunc>();
+
+/** The part of a WebGPU adapter that is looked at here. */
+interface Adapter {
+  readonly info: { readonly vendor: string; readonly architecture: string; readonly description: string };
+}
+interface Gpu {
+  requestAdapter(options: { powerPreference: string }): Promise<Adapter | null>;
+}
+
+interface Dawn {
+  readonly create: (toggles: string[]) => Gpu;
+  readonly globals: object;
+}
+
+/** Named at run time only: both are optional, and the project compiles without them. */
+const packages: Record<'dawn' | 'backend', string> = { dawn: 'webgpu', backend: '@tensorflow/tfjs-backend-webgpu' };
+
+let installed: Gpu | undefined;
+
+/** What the backend expects of a browser: `navigator.gpu`, and a worker's global scope to find it in. */
+async function installWebgpu(): Promise<Gpu> {
+  if (installed) return installed;
+  const { create, globals } = (await import(packages.dawn)) as Dawn;
+  Object.assign(globalThis, globals);
+  const gpu = create([]);
+  const scope = globalThis as { WorkerGlobalScope?: unknown };
+  scope.WorkerGlobalScope ??= class {};
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  installed = gpu;
+  return gpu;
+}
+
+/** Without a driver Dawn writes warnings to the terminal; on Linux a look into /dev spares the user those. */
+function mayHaveGpu(): boolean {
+  if (process.platform !== 'linux') return true;
+  return existsSync('/dev/dri') || existsSync('/dev/dxg') || readdirSync('/dev').some((name) => /^nvidia\d/.test(name));
+}
+
+function isSoftware(name: string): boolean {
+  return /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render/i.test(name);
+}
