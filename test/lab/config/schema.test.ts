@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { variantsOf } from '../../../src/lab/config/expand.js';
+import { experimentJsonSchema } from '../../../src/lab/config/json-schema.js';
+import { loadExperiment } from '../../../src/lab/config/load.js';
+import type { Experiment } from '../../../src/lab/config/schema.js';
+
+test('experiments/schema.json is up to date (if not: npm run build && node scripts/generate-schema.js)', () => {
+  expect(readFileSync('experiments/schema.json', 'utf8')).toBe(experimentJsonSchema());
+});
+
+test('each experiment file tells editors its schema in the first line', () => {
+  for (const name of ['exp01', 'exp02']) {
+    const [first] = readFileSync(`experiments/${name}.yaml`, 'utf8').split('\n');
+    expect(first).toBe('# yaml-language-server: $schema=./schema.json');
+  }
+});
+
+const cg = { kind: 'cg-newton', curvature: 'hbp', lr: 0.1, alpha: 0.02, tol: 0.1, atol: 0, maxiter: 50 };
+
+function published(experiment: Experiment): unknown[] {
+  return variantsOf(experiment).map(({ name, label, optimizer }) => [name, label, optimizer]);
+}
+
+test('exp01 and exp02 have the published hyper-parameters', () => {
+  const [exp01, exp02] = ['exp01', 'exp02'].map((name) => loadExperiment(name, { experimentsDir: 'experiments' }));
+  const common = { dataset: 'cifar10', model: 'mlp-cifar10', batchSize: 500, epochs: 100, evaluationsPerEpoch: 1 };
+  expect(exp01).toMatchObject({ ...common, seeds: '0-9' });
+  expect(exp02).toMatchObject({ ...common, seeds: '0-9' });
+  expect(exp01 && published(exp01)).toEqual([
+    ['sgd', 'SGD', { kind: 'sgd', lr: 0.1, momentum: 0.9 }],
+    ['cg-ggn', 'CG (GGN)', { ...cg, secondOrder: 'zero', blocks: 1 }],
+    ['cg-pch-abs', 'CG (PCH, abs)', { ...cg, secondOrder: 'abs', blocks: 1 }],
+    ['cg-pch-clip', 'CG (PCH, clip)', { ...cg, secondOrder: 'clip', blocks: 1 }],
+  ]);
+  expect(exp02 && published(exp02)).toEqual([
+    ['blocks-1', 'CG, 1 block', { ...cg, secondOrder: 'abs', blocks: 1 }],
+    ['blocks-2', 'CG, 2 blocks', { ...cg, secondOrder: 'abs', blocks: 2 }],
+    ['blocks-4', 'CG, 4 blocks', { ...cg, secondOrder: 'abs', blocks: 4 }],
+    ['blocks-16', 'CG, 16 blocks', { ...cg, secondOrder: 'abs', blocks: 16 }],
+  ]);
+  const series = ['exp01/sgd', 'blocks-1', 'blocks-2', 'blocks-4', 'blocks-16'];
+  expect(exp02?.figures).toEqual([
+    { file: 'fig4_1', metric: 'train_loss', x: 'epoch', series },
+    { file: 'fig4_2', metric: 'test_accuracy', x: 'epoch', series },
+  ]);
+});
