@@ -1,0 +1,188 @@
+/**
+ * Seeds of one variant become one curve: mean, sample standard deviation and count at every step that any seed has.
+ *
+ *   mean_t = 1/n_t sum_i x_it,   std_t = sqrt(1/(n_t - 1) sum_i (x_it - mean_t)^2),   n_t finite values at step t
+ */
+import { stringify } from 'csv-stringify/sync';
+import { DataError } from '../../errors.js';
+import { metricNames, type Metric } from '../config/schema.js';
+import { listSeeds, type RunInfo } from './inspect.js';
+import { readMetrics, type MetricsRow } from './metrics.js';
+import type { RunRecord } from './record.js';
+import { seedlessHash, specDifferences } from './spec-hash.js';
+
+export interface SeedRows {
+  readonly seed: number;
+  readonly rows: readonly MetricsRow[];
+}
+
+export interface MergedValue {
+  /** NaN where no value is finite. */
+  readonly mean: number;
+  /** Sample standard deviation (n - 1); null for fewer than two values. */
+  readonly std: number | null;
+  /** How many finite values there are. */
+  readonly n: number;
+}
+
+export interface MergedStep {
+  readonly step: number;
+  /** Means over the seeds that reached the step. */
+  readonly epoch: number;
+  readonly wall_s: number;
+  readonly values: Readonly<Record<Metric, MergedValue>>;
+}
+
+export interface Merged {
+  readonly steps: readonly MergedStep[];
+  readonly seeds: readonly number[];
+  /** Seeds that stop before the longest one. */
+  readonly endedEarly: readonly { readonly seed: number; readonly lastStep: number }[];
+}
+
+/** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
+export function mergeSeeds(runs: readonly SeedRows[]): Merged {
+  const taking = runs.filter(({ rows }) => rows.length > 0);
+  const rowsAt = groupBy(
+    taking.flatMap(({ rows }) => rows),
+    (row) => row.step,
+  );
+  const ends = taking.map(({ seed, rows }) => ({ seed, lastStep: rows.at(-1)?.step ?? 0 }));
+  const lastStep = Math.max(...ends.map((end) => end.lastStep));
+  return {
+    steps: [...rowsAt].sort(([a], [b]) => a - b).map(([step, rows]) => mergeStep(step, rows)),
+    seeds: taking.map(({ seed }) => seed),
+    endedEarly: ends.filter((end) => end.lastStep < lastStep),
+  };
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
+
+function mergeStep(step: number, rows: readonly MetricsRow[]): MergedStep {
+  const values = metricNames.map((metric) => [metric, statistics(rows.map((row) => row[metric]))] as const);
+  return {
+    step,
+    epoch: statistics(rows.map((row) => row.epoch)).mean,
+    wall_s: statistics(rows.map((row) => row.wall_s)).mean,
+    values: Object.fromEntries(values) as Record<Metric, MergedValue>,
+  };
+}
+
+function statistics(all: readonly number[]): MergedValue {
+  const finite = all.filter(Number.isFinite);
+  const n = finite.length;
+  const mean = finite.reduce((sum, value) => sum + value, 0) / n;
+  const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, std: n < 2 ? null : Math.sqrt(squares / (n - 1)), n };
+}
+
+export interface VariantRuns {
+  readonly merged: Merged;
+  /** Wanted seeds that have no usable rows and no other mention below. */
+  readonly missingSeeds: readonly number[];
+  /** Seeds that are not done: merged as far as they have rows, unless they cannot be read. */
+  readonly unfinished: readonly {
+    readonly seed: number;
+    readonly state: RunInfo['state'];
+    readonly reason: string | null;
+  }[];
+  /** Seeds left out because most others ran with another spec or on other bytes of the dataset. */
+  readonly mixedSpecs: readonly { readonly seed: number; readonly differences: readonly string[] }[];
+  /** The record of one of the merged runs: what was trained, where; null if there is none. */
+  readonly record: RunRecord | null;
+}
+
+type Readable = RunInfo & SeedRows & { readonly record: RunRecord };
+
+/**
+ * All runs of a variant in a run store as one curve, and what a person should know about it.
+ *
+ * @param wantedSeeds  only these count; absent means all that are there
+ */
+export function readVariant(
+  root: string,
+  experiment: string,
+  variant: string,
+  wantedSeeds?: readonly number[],
+): VariantRuns {
+  const present = listSeeds(root, experiment, variant)
+    .filter(({ seed }) => wantedSeeds?.includes(seed) ?? true)
+    .map(withRows);
+  const readable = present.filter(isReadable);
+  const counted = majority(readable);
+  const [first] = counted;
+  return {
+    merged: mergeSeeds(counted),
+    missingSeeds: (wantedSeeds ?? []).filter((seed) => !present.some((run) => run.seed === seed)),
+    unfinished: present
+      .filter(({ state }) => state !== 'done')
+      .map(({ seed, state, reason }) => ({ seed, state, reason })),
+    mixedSpecs: first
+      ? readable
+          .filter((run) => !counted.includes(run))
+          .map(({ seed, record }) => ({ seed, differences: differences(first.record, record) }))
+      : [],
+    record: first?.record ?? null,
+  };
+}
+
+function withRows(run: RunInfo): RunInfo & SeedRows {
+  if (!run.record) return { ...run, rows: [] };
+  try {
+    return { ...run, rows: readMetrics(run.dir) };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { ...run, state: 'unreadable', reason: error.message, rows: [] };
+  }
+}
+
+function isReadable(run: RunInfo & SeedRows): run is Readable {
+  return run.record !== null && run.state !== 'unreadable';
+}
+
+/** The largest group of runs that differ in nothing but the seed; among equals the one started last. */
+function majority(runs: readonly Readable[]): readonly Readable[] {
+  const groups = groupBy(runs, identity);
+  const latest = (group: readonly Readable[]): string =>
+    group
+      .map((run) => run.record.startedAt)
+      .sort()
+      .at(-1) ?? '';
+  const [largest = []] = [...groups.values()].sort((a, b) => b.length - a.length || (latest(a) < latest(b) ? 1 : -1));
+  return largest;
+}
+
+function identity({ record }: Readable): string {
+  return `${seedlessHash(record.spec)} ${record.dataset.fingerprint}`;
+}
+
+function differences(from: RunRecord, to: RunRecord): string[] {
+  const [before, after] = [from.dataset.fingerprint, to.dataset.fingerprint];
+  return [
+    ...specDifferences(from.spec, to.spec),
+    ...(before === after ? [] : [`dataset fingerprint ${before} -> ${after}`]),
+  ];
+}
+
+/** The merged curve as CSV: step, epoch, wall_s, then mean, std (empty for one seed) and n of every metric. */
+export function mergedCsv(merged: Merged): string {
+  const header = [
+    'step',
+    'epoch',
+    'wall_s',
+    ...metricNames.flatMap((name) => [`${name}_mean`, `${name}_std`, `${name}_n`]),
+  ];
+  const rows = merged.steps.map(({ step, epoch, wall_s, values }) => [
+    ...[step, epoch, wall_s],
+    ...metricNames.flatMap((name) => [values[name].mean, values[name].std, values[name].n]),
+  ]);
+  return stringify([header, ...rows]);
+}

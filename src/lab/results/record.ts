@@ -1,0 +1,94 @@
+/** run.json: what a run was asked to do, where it ran, and what became of it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { z } from 'zod';
+import { DataError, messageOf } from '../../errors.js';
+import { datasetSchema, modelSchema, optimizerSchema } from '../config/schema.js';
+import type { RunSpec } from '../config/spec.js';
+import { metricsColumns, type MetricsRow } from './metrics.js';
+import { ownerSchema } from './owner.js';
+
+const runSpecSchema: z.ZodType<RunSpec> = z.object({
+  experiment: z.string(),
+  variant: z.string(),
+  label: z.string(),
+  seed: z.number(),
+  dataset: datasetSchema,
+  trainSamples: z.number().exactOptional(),
+  testSamples: z.number().exactOptional(),
+  model: modelSchema,
+  optimizer: optimizerSchema,
+  batchSize: z.number(),
+  testBatchSize: z.number(),
+  epochs: z.number(),
+  evaluationsPerEpoch: z.number(),
+});
+
+/** Where a run's numbers come from besides its spec; the trainer knows it. */
+const environmentSchema = z.object({
+  versions: z.object({ hbp: z.string(), node: z.string(), tfjs: z.string() }),
+  backend: z.string(),
+  threads: z.number().int().positive(),
+  cpu: z.string(),
+  gpu: z.string().nullable(),
+  dataset: z.object({ name: datasetSchema, fingerprint: z.string(), source: z.string() }),
+  /** Of the checkout hbp runs from; null where there is none. */
+  commit: z.string().nullable(),
+});
+export type RunEnvironment = z.infer<typeof environmentSchema>;
+
+/** JSON knows no NaN: `null` in the file stands for a number that is not finite. */
+const numberOrNaN = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? NaN);
+const rowSchema = z.object(
+  Object.fromEntries(metricsColumns.map((column) => [column, numberOrNaN])) as Record<
+    keyof MetricsRow,
+    typeof numberOrNaN
+  >,
+);
+
+const time = z.iso.datetime();
+const recordSchema = environmentSchema.extend({
+  spec: runSpecSchema,
+  specHash: z.string(),
+  state: z.enum(['running', 'done', 'failed', 'interrupted']),
+  /** Why a run failed or was interrupted. */
+  reason: z.string().nullable(),
+  startedAt: time,
+  heartbeatAt: time,
+  finishedAt: time.nullable(),
+  wallSeconds: z.number(),
+  owner: ownerSchema,
+  lastRow: rowSchema.nullable(),
+});
+export type RunRecord = z.infer<typeof recordSchema>;
+
+export const recordFile = 'run.json';
+
+/** Writes run.json whole or not at all. */
+export function writeRecord(dir: string, record: RunRecord): void {
+  writeFileAtomic.sync(join(dir, recordFile), `${JSON.stringify(record, null, 2)}\n`, { fsync: true });
+}
+
+/**
+ * Reads run.json.
+ *
+ * @throws DataError  it is missing or not what hbp writes
+ */
+export function readRecord(dir: string): RunRecord {
+  const path = join(dir, recordFile);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new DataError(`${path}: ${missing ? 'missing' : `unreadable: ${messageOf(error)}`}`, { cause: error });
+  }
+  const parsed = recordSchema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new DataError(`${path}: ${issue?.path.join('.')}: ${issue?.message}`);
+}
