@@ -1,0 +1,165 @@
+import { parse, View, type Spec } from 'vega';
+import { compile } from 'vega-lite';
+import { figureSpec, type FigureData } from '../../../src/lab/figures/spec.js';
+
+const figure: FigureData = {
+  title: 'A figure',
+  subtitle: ['MNIST', 'seed 0'],
+  xTitle: 'Epoch',
+  yTitle: 'Train loss [nats]',
+  yKind: 'plain',
+  series: [
+    {
+      label: 'SGD',
+      style: { color: '#fd8d3c', dash: [] },
+      points: [
+        { x: 0, mean: 2.3, std: 0.1 },
+        { x: 1, mean: NaN, std: null },
+        { x: 2, mean: 2, std: 0.2 },
+        { x: 3, mean: 1.5, std: 0.5 },
+      ],
+    },
+    {
+      label: 'CG',
+      style: { color: '#253494', dash: [7, 3] },
+      points: [
+        { x: 0, mean: 2.3, std: null },
+        { x: 4, mean: 1, std: null },
+      ],
+    },
+  ],
+  caption: ['Missing, no data: KFAC (exp08/kfac).'],
+};
+
+interface Item {
+  readonly stroke: string | undefined;
+  readonly strokeDash: number[] | undefined;
+  readonly fillOpacity: number | undefined;
+  readonly defined: boolean | undefined;
+  readonly text: string | string[] | undefined;
+}
+interface Node {
+  marktype?: string;
+  role?: string;
+  items?: (Item & Node)[];
+}
+
+async function run(data: FigureData): Promise<{ vega: Spec; view: View }> {
+  const vega = compile(figureSpec(data)).spec;
+  return { vega, view: await new View(parse(vega), { renderer: 'none' }).runAsync() };
+}
+
+/** What is drawn with marks of a type, group by group; plain data, since scene items hold the whole scene. */
+function marks(view: View, type: string, role = 'mark'): Item[][] {
+  const found: Item[][] = [];
+  const visit = (node: Node): void => {
+    if (node.marktype === type && node.role === role) {
+      found.push(
+        (node.items ?? []).map(({ stroke, strokeDash, fillOpacity, defined, text }) => ({
+          stroke,
+          strokeDash,
+          fillOpacity,
+          defined,
+          text,
+        })),
+      );
+    }
+    node.items?.forEach(visit);
+  };
+  visit((view.scenegraph() as unknown as { root: Node }).root);
+  return found;
+}
+
+function domain(view: View, scale: string): number[] {
+  return (view.scale(scale) as { domain(): number[] }).domain();
+}
+
+test('lines are drawn in the order, colour and dash of the series', async () => {
+  const { view } = await run(figure);
+  const lines = marks(view, 'line').map(([item]) => [item?.stroke, item?.strokeDash]);
+  expect(lines).toEqual([
+    ['#fd8d3c', []],
+    ['#253494', [7, 3]],
+  ]);
+});
+
+test('the legend names every series, in order, with its colour and dash', async () => {
+  const { vega, view } = await run(figure);
+  expect(vega.legends).toHaveLength(1);
+  expect(vega.legends?.[0]).toMatchObject({ stroke: 'color', strokeDash: 'strokeDash', values: ['SGD', 'CG'] });
+  expect(marks(view, 'text', 'legend-label').map(([item]) => item?.text)).toEqual(['SGD', 'CG']);
+});
+
+test('the band is mean +- one standard deviation at 30 % opacity, and absent for one seed', async () => {
+  const rows = (figureSpec(figure).data as { values: Record<string, unknown>[] }).values;
+  expect(rows[3]).toEqual({ series: 'SGD', x: 3, mean: 1.5, low: 1, high: 2 });
+  expect(rows[4]).toMatchObject({ series: 'CG', low: null, high: null });
+  const { view } = await run(figure);
+  const [sgd, cg] = marks(view, 'area');
+  expect(sgd?.every((item) => item.fillOpacity === 0.3)).toBe(true);
+  expect(sgd?.map((item) => item.defined)).toEqual([true, false, true, true]);
+  expect(cg?.some((item) => item.defined !== false)).toBe(false);
+});
+
+test('a value that is not finite leaves a gap, not a bridge; a value alone between gaps is a dot', async () => {
+  const { view } = await run(figure);
+  expect(marks(view, 'line')[0]?.map((item) => item.defined)).toEqual([true, false, true, true]);
+  expect(marks(view, 'symbol').flat()).toHaveLength(1);
+});
+
+test('Infinity does not stretch the axis', async () => {
+  const series = [{ ...figure.series[0]!, points: [...figure.series[0]!.points, { x: 4, mean: Infinity, std: null }] }];
+  const { view } = await run({ ...figure, series });
+  const [low, high] = domain(view, 'y');
+  expect([Number.isFinite(low), high]).toEqual([true, 2.4]);
+});
+
+test('x begins at 0; losses take the room they need; fractions begin at 0 % and end at 100 %', async () => {
+  const plain = (await run({ ...figure, series: figure.series.slice(0, 1) })).view;
+  expect(domain(plain, 'x')).toEqual([0, 3]);
+  expect(domain(plain, 'y')).toEqual([1, 2.4]);
+
+  const points = [
+    { x: 5, mean: 0.9, std: 0.3 },
+    { x: 9, mean: 0.95, std: 0.02 },
+  ];
+  const fraction = (await run({ ...figure, yKind: 'fraction', series: [{ ...figure.series[0]!, points }] })).view;
+  expect(domain(fraction, 'x')[0]).toBe(0);
+  expect(domain(fraction, 'y')).toEqual([0, 1]);
+  expect(
+    marks(fraction, 'text', 'axis-label')
+      .flat()
+      .map((item) => item.text),
+  ).toContain('20%');
+});
+
+test('titles, axes with their units and the caption are all there', async () => {
+  const { vega, view } = await run(figure);
+  expect(vega.title).toMatchObject({ text: ['A figure'], subtitle: ['MNIST · seed 0'] });
+  expect(vega.axes?.flatMap((axis) => axis.title ?? [])).toEqual(['Epoch', 'Train loss [nats]']);
+  expect(
+    marks(view, 'text')
+      .flat()
+      .map((item) => item.text),
+  ).toEqual([figure.caption]);
+});
+
+test('nothing is said below a figure that is complete', async () => {
+  const { view } = await run({ ...figure, caption: [] });
+  expect(marks(view, 'text').flat()).toEqual([]);
+});
+
+test('a long caption and many long labels stay within the figure', async () => {
+  const labels = Array.from({ length: 9 }, (_, i) => `CG (PCH, abs), alpha 0.00${i}, lr 0.1`);
+  const { vega } = await run({
+    ...figure,
+    series: labels.map((label) => ({ ...figure.series[0]!, label })),
+    caption: [labels.join('; ')],
+  });
+  expect(vega.legends?.[0]?.columns ?? (vega.config as { legend: { columns: number } }).legend.columns).toBe(1);
+  const text = figureSpec({ ...figure, caption: [labels.join('; ')] });
+  const caption = JSON.stringify(text).match(/"text":(\["CG[^\]]*\])/)?.[1] ?? '[]';
+  const lines = JSON.parse(caption) as string[];
+  expect(lines.length).toBeGreaterThan(2);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(78);
+});
