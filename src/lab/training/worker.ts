@@ -1,0 +1,104 @@
+/**
+ * A training process. The pool forks it, sends it runs one by one, and reads what happens: the terminal stays
+ * responsive, several runs train side by side, and a run that takes its process down takes nothing else with it.
+ */
+import { type Backend, parseBackend, useBackend } from '../../engine/backend/index.js';
+import { HbpError, messageOf } from '../../errors.js';
+import type { RunSpec } from '../config/spec.js';
+import type { Dataset } from '../datasets/dataset.js';
+import { loadDataset } from '../datasets/index.js';
+import { openRun } from '../results/store.js';
+import { environmentOf } from './environment.js';
+import type { ProgressEvent } from './progress.js';
+import { type Ending, train } from './train.js';
+
+export interface RunOrder {
+  readonly spec: RunSpec;
+  readonly root: string;
+  readonly force: boolean;
+  readonly dataDirs: readonly string[];
+}
+
+export type ToWorker = { readonly type: 'run'; readonly order: RunOrder } | { readonly type: 'stop' };
+
+export type FromWorker =
+  | {
+      readonly type: 'ready';
+      readonly backend: string;
+      readonly description: string;
+      readonly gpu: boolean;
+      readonly threads: number;
+    }
+  | { readonly type: 'progress'; readonly event: ProgressEvent }
+  | { readonly type: 'skipped' }
+  | { readonly type: 'finished'; readonly ending: Ending }
+  | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly stack?: string };
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}
+
+function sendError(error: unknown): void {
+  const exitCode = error instanceof HbpError ? error.exitCode : 1;
+  const stack = error instanceof Error ? error.stack : undefined;
+  send({ type: 'error', message: messageOf(error), exitCode, ...(stack !== undefined && { stack }) });
+}
+
+const stop = new AbortController();
+let cached: { key: string; dataset: Dataset } | undefined;
+
+async function datasetFor({ spec, dataDirs }: RunOrder): Promise<Dataset> {
+  const { dataset: name, trainSamples, testSamples } = spec;
+  const options = { dataDirs, trainSamples, testSamples };
+  const key = JSON.stringify([name, options]);
+  if (cached?.key !== key) {
+    cached = undefined; // before the next one is loaded: both might not fit
+    cached = { key, dataset: await loadDataset(name, options) };
+  }
+  return cached.dataset;
+}
+
+async function run(order: RunOrder, backend: Backend): Promise<void> {
+  const dataset = await datasetFor(order);
+  const writer = openRun(order.root, order.spec, environmentOf(backend, dataset), { force: order.force });
+  if (writer === 'done') return send({ type: 'skipped' });
+  const onProgress = (event: ProgressEvent): void => send({ type: 'progress', event });
+  try {
+    const ending = await train(order.spec, dataset, writer, onProgress, stop.signal);
+    writer.finish(ending.state, ending.reason);
+    send({ type: 'finished', ending });
+  } catch (error) {
+    writer.finish('failed', messageOf(error));
+    throw error;
+  }
+}
+
+let busy = false;
+
+async function serve(order: RunOrder, backend: Backend): Promise<void> {
+  busy = true;
+  await run(order, backend).catch(sendError);
+  busy = false;
+  if (!process.connected) process.exit();
+}
+
+async function main(): Promise<void> {
+  // A terminal's Ctrl-C reaches every process of the group; the pool decides and says 'stop'.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => stop.abort());
+  process.on('disconnect', () => {
+    stop.abort();
+    if (!busy) process.exit(); // a GPU backend would keep the process alive
+  });
+  const backend = await useBackend(parseBackend(process.argv[2] ?? 'auto'));
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'stop') stop.abort();
+    else void serve(message.order, backend);
+  });
+  send({ type: 'ready', backend: backend.name, ...backend });
+}
+
+main().catch((error: unknown) => {
+  sendError(error);
+  process.disconnect?.();
+});

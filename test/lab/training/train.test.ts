@@ -1,0 +1,70 @@
+import type { Dataset } from '../../../src/lab/datasets/dataset.js';
+import { metricsColumns } from '../../../src/lab/results/metrics.js';
+import type { ProgressEvent } from '../../../src/lab/training/progress.js';
+import { describeOnEveryBackend, expectNoLeak } from '../../support/backends.js';
+import { sgd, timeless, tinyDataset, tinySpec, trainInMemory } from './fixtures.js';
+
+let dataset: Dataset;
+beforeAll(async () => {
+  dataset = await tinyDataset();
+});
+
+describeOnEveryBackend('training', () => {
+  it.each([
+    ['sgd', sgd],
+    ['cg-newton', tinySpec.optimizer],
+  ])('%s: twice the same seed gives the same numbers, another seed others', async (_, optimizer) => {
+    const spec = { ...tinySpec, optimizer };
+    const first = await trainInMemory(spec, dataset);
+    const second = await trainInMemory(spec, dataset);
+    const other = await trainInMemory({ ...spec, seed: 4 }, dataset);
+    expect(first.ending).toEqual({ state: 'done' });
+    expect(second.rows.map(timeless)).toEqual(first.rows.map(timeless));
+    expect(other.rows.map(timeless)).not.toEqual(first.rows.map(timeless));
+  });
+
+  it('evaluates at batch 0 of an epoch, every floor(batches / evaluations) batches, and at the end', async () => {
+    // 230 samples in batches of 50: 5 batches, the last of 30; floor(5 / 2) = 2.
+    const { rows } = await trainInMemory(tinySpec, dataset);
+    expect(rows.map(({ step }) => step)).toEqual([1, 3, 5, 6, 8, 10]);
+    expect(rows.map(({ epoch }) => epoch)).toEqual([50, 150, 230, 280, 380, 460].map((seen) => seen / 230));
+    for (const row of rows) {
+      for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
+      expect(row.train_wall_s).toBeLessThanOrEqual(row.wall_s);
+    }
+  });
+
+  it('lowers the train loss with every optimiser and every treatment of second-order terms', async () => {
+    const newton = (secondOrder: 'none' | 'zero' | 'abs' | 'clip') => ({ ...tinySpec.optimizer, secondOrder });
+    for (const optimizer of [sgd, newton('zero'), newton('abs'), newton('clip')]) {
+      const { rows } = await trainInMemory({ ...tinySpec, optimizer, epochs: 3 }, dataset);
+      expect(rows.at(-1)!.train_loss).toBeLessThan(rows[0]!.train_loss);
+    }
+  });
+
+  it('ends as failed when the loss is no number', async () => {
+    const optimizer = { kind: 'sgd', lr: 1e30, momentum: 0 } as const;
+    const { ending, rows } = await trainInMemory(
+      { ...tinySpec, optimizer, model: { hidden: [8], activation: 'relu' } },
+      dataset,
+    );
+    expect(ending.state).toBe('failed');
+    expect(ending.reason).toMatch(/^diverged at step [2-9]: batch loss is (NaN|Infinity)$/);
+    expect(rows.length).toBeGreaterThan(0);
+  });
+
+  it('stops between two steps when told to', async () => {
+    const controller = new AbortController();
+    const onProgress = (event: ProgressEvent): void => {
+      if (event.type === 'step' && event.step === 4) controller.abort();
+    };
+    const { ending, rows } = await trainInMemory(tinySpec, dataset, { stop: controller.signal, onProgress });
+    expect(ending).toEqual({ state: 'interrupted', reason: 'stopped after step 4 of 10' });
+    expect(rows.map(({ step }) => step)).toEqual([1, 3]);
+  });
+
+  it('leaves no tensors behind', async () => {
+    await expectNoLeak(() => trainInMemory(tinySpec, dataset));
+    await expectNoLeak(() => trainInMemory({ ...tinySpec, optimizer: sgd }, dataset));
+  });
+});
