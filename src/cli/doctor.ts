@@ -1,0 +1,54 @@
+import { cpus, totalmem } from 'node:os';
+import { Command } from 'commander';
+import { probeBackends, useBackend } from '../engine/backend/index.js';
+import { version_core } from '../engine/tf.js';
+import { datasetNames, findDataset } from '../lab/datasets/index.js';
+import { measureFlops } from '../lab/training/estimate.js';
+import { dataDirs, formatTable, print, printJson } from './shared.js';
+
+/** `hbp doctor`: what works on this machine, and why the rest does not. */
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('show what works on this machine: backends, their speed, datasets')
+    .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  hbp doctor\n  hbp doctor --json')
+    .action(doctor);
+}
+
+async function doctor({ dataDir, json }: { dataDir?: string; json?: true }): Promise<void> {
+  const probes = await probeBackends();
+  const chosen = await useBackend('auto');
+  const flops = await measureFlops();
+  const machine = {
+    node: process.version,
+    tfjs: version_core,
+    cpu: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  };
+  const found = await Promise.all(
+    datasetNames.map(async (name) => ({ name, location: await findDataset(name, dataDirs(dataDir)) })),
+  );
+  if (json) {
+    printJson({ machine, backends: probes, auto: { ...chosen, gflops: Math.round(flops / 1e9) }, datasets: found });
+    return;
+  }
+  print(`Node ${machine.node}, TensorFlow.js ${machine.tfjs}, ${machine.cpu}, ${machine.memoryGiB} GiB of memory\n`);
+  const rows = probes.map(({ name, works, detail, needs }) => [
+    name,
+    works ? 'works' : 'no',
+    works ? detail : `${detail} (needs ${needs})`,
+  ]);
+  print(formatTable(['backend', '', ''], rows));
+  print(`\n--backend auto takes ${chosen.name}: ${(flops / 1e9).toFixed(0)} GFLOP/s in a matrix product just now\n`);
+  const where = found.map(({ name, location }) => [
+    name,
+    location.state,
+    'folder' in location
+      ? location.folder
+      : location.state === 'missing'
+        ? `get it with \`hbp data fetch ${name}\``
+        : '',
+  ]);
+  print(formatTable(['dataset', '', ''], where));
+}

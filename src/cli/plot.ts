@@ -1,0 +1,133 @@
+import { relative } from 'node:path';
+import { Command, Option } from 'commander';
+import { ConfigError, DataError } from '../errors.js';
+import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
+import { didYouMean } from '../lab/config/nearest.js';
+import type { Experiment } from '../lab/config/schema.js';
+import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
+import type { PlottedFigure } from '../lab/figures/index.js';
+import { listRuns } from '../lab/results/inspect.js';
+import { folders, print, printJson } from './shared.js';
+
+interface PlotFlags {
+  readonly original?: true;
+  readonly quick?: true;
+  readonly runs?: string;
+  readonly format: readonly FigureFormat[];
+  readonly out?: string;
+  readonly json?: true;
+}
+
+const examples = `
+Examples:
+  hbp plot                         every figure of every experiment that has runs
+  hbp plot exp02                   the figures that exp02 declares, and its six metrics
+  hbp plot fig4_1 exp01/test_loss  these two figures
+  hbp plot --original              from the recorded runs; trains nothing
+  hbp plot exp01 --format pdf --out paper/figures`;
+
+/** `hbp plot`: figures from runs. */
+export function plotCommand(): Command {
+  return new Command('plot')
+    .description('draw figures from runs: mean over seeds, band of one standard deviation')
+    .argument('[names...]', 'experiments, experiment files or figures (default: all experiments that have runs)')
+    .addOption(
+      new Option('--original', 'draw the recorded runs that ship in data/original').conflicts(['quick', 'runs']),
+    )
+    .addOption(new Option('--quick', 'draw the runs made with --quick').conflicts('runs'))
+    .option('--runs <dir>', 'draw another folder of runs')
+    .addOption(
+      new Option('--format <list>', 'what to write besides the vega-lite spec')
+        .argParser(parseFormats)
+        .default(figureFormats, figureFormats.join(',')),
+    )
+    .option('--out <dir>', 'folder for the figures (default: fig)')
+    .option('--json', 'print a JSON list of files, and what is missing')
+    .addHelpText('after', examples)
+    .action(plot);
+}
+
+async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
+  // Drawing libraries take longer to load than all else: only this command pays for them.
+  const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
+  const { runs, origin } = source(flags);
+  const { experiments, selected } = loadSelected(names);
+  const wanted = names.length > 0 ? selected : withRuns(experiments, runs);
+  const plotted = await plotFigures(selectFigures(planFigures(experiments), wanted), {
+    runs,
+    origin,
+    outDir: flags.out ?? folders.figures(),
+    formats: flags.format,
+    ...(flags.json ? {} : { onFigure: printFigure }),
+  });
+  if (flags.json) printJson({ runs, origin, figures: plotted });
+  else printRemarks(plotted);
+  if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(runs);
+}
+
+function source(flags: PlotFlags): { runs: string; origin: string } {
+  if (flags.original) return { runs: folders.original(), origin: 'recorded runs' };
+  if (flags.quick) return { runs: folders.runs(true), origin: 'own runs at reduced size (--quick)' };
+  return { runs: flags.runs ?? folders.runs(), origin: 'own runs' };
+}
+
+/** All experiments, with those whose files are named; and the names, files replaced by the names of what they hold. */
+function loadSelected(names: readonly string[]): { experiments: Experiment[]; selected: string[] } {
+  const experimentsDir = folders.experiments();
+  const own = new Map(names.filter(isFile).map((file) => [file, loadExperiment(file, { experimentsDir })]));
+  const others = loadAllExperiments(experimentsDir).filter(
+    ({ name }) => ![...own.values()].some((x) => x.name === name),
+  );
+  return {
+    experiments: [...others, ...own.values()],
+    selected: names.map((name) => own.get(name)?.name ?? name),
+  };
+}
+
+/** `exp01/train_loss` is a figure, `./mine.yaml` a file. */
+function isFile(name: string): boolean {
+  return /\.(yaml|yml|json)$/.test(name);
+}
+
+function withRuns(experiments: readonly Experiment[], runs: string): string[] {
+  const trained = new Set(listRuns(runs).map(({ experiment }) => experiment));
+  const names = experiments.map(({ name }) => name).filter((name) => trained.has(name));
+  if (names.length === 0) throw nothingToDraw(runs);
+  return names;
+}
+
+function nothingToDraw(runs: string): DataError {
+  return new DataError(
+    `no runs to draw in ${shown(runs)}: \`hbp run\` makes some, \`hbp plot --original\` draws the recorded ones`,
+  );
+}
+
+function parseFormats(list: string): FigureFormat[] {
+  return list.split(',').map((word) => {
+    const format = figureFormats.find((candidate) => candidate === word.trim().toLowerCase());
+    if (!format) throw new ConfigError(`--format: found "${word}", ${didYouMean(word, figureFormats)}`);
+    return format;
+  });
+}
+
+function printFigure({ name, files, missing }: PlottedFigure): void {
+  const [first] = files;
+  if (first === undefined) return print(`${name}: not drawn, no data`);
+  const stem = first.slice(0, -'vl.json'.length);
+  const extensions = files.map((file) => file.slice(stem.length)).join(',');
+  print(`${shown(stem)}{${extensions}}${missing.length > 0 ? `  (${missing.length} missing)` : ''}`);
+}
+
+function printRemarks(plotted: readonly PlottedFigure[]): void {
+  const lists = {
+    'Missing, no data': plotted.flatMap(({ missing }) => missing),
+    Remarks: plotted.flatMap(({ notes }) => notes),
+  };
+  for (const [heading, all] of Object.entries(lists)) {
+    if (all.length > 0) print([`\n${heading}:`, ...new Set(all)].join('\n  '));
+  }
+}
+
+function shown(path: string): string {
+  return relative('.', path) || '.';
+}

@@ -1,0 +1,264 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { backendNames, parseBackend, useBackend } from '../engine/backend/index.js';
+import { ConfigError, DataError } from '../errors.js';
+import { expandExperiment } from '../lab/config/expand.js';
+import { loadExperiment } from '../lab/config/load.js';
+import type { DatasetName, Experiment } from '../lab/config/schema.js';
+import { parseSeeds } from '../lab/config/seeds.js';
+import { runName, type RunSpec } from '../lab/config/spec.js';
+import { datasetKind, datasetNames, findDataset, missingMessage } from '../lab/datasets/index.js';
+import { inspectRun } from '../lab/results/inspect.js';
+import type { RunRecord } from '../lab/results/record.js';
+import { isDone, runDir } from '../lab/results/store.js';
+import { flopsOf, measureFlops } from '../lab/training/estimate.js';
+import { type Outcome, trainAll } from '../lab/training/pool.js';
+import { createDisplay, describeOutcome, formatDuration } from './progress.js';
+import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
+
+interface Options {
+  readonly variant?: string[];
+  readonly seeds?: string;
+  readonly epochs?: number;
+  readonly quick?: true;
+  readonly dataset?: DatasetName;
+  readonly dataDir?: string;
+  readonly backend: string;
+  readonly jobs: number | 'auto';
+  readonly force?: true;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly runs?: string;
+}
+
+/** `hbp run`: trains what is not done yet. */
+export function runCommand(): Command {
+  return new Command('run')
+    .description('train experiments: every variant and seed that is not done yet')
+    .argument('<experiment...>', 'names (see `hbp list`) or experiment files (./mine.yaml)')
+    .option('--variant <name...>', 'only these variants')
+    .option('--seeds <list>', 'seeds such as 0-9 or 0,3 (default: those of the file)')
+    .option('--epochs <n>', 'number of epochs (default: that of the file)', positiveInteger)
+    .option('--quick', "the file's reduced size: fewer epochs, samples and seeds, in a folder of its own")
+    .addOption(new Option('--dataset <name>', 'train on another dataset').choices(datasetNames))
+    .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
+    .addOption(
+      new Option('--backend <name>', `what runs the maths: ${backendNames.join(', ')}`)
+        .env('HBP_BACKEND')
+        .default('auto'),
+    )
+    .option('--jobs <n|auto>', 'runs side by side; auto: as many as the cores carry', jobs, 1)
+    .option('--runs <dir>', 'folder of the runs (default: data/runs, with --quick data/runs-quick)')
+    .option('--force', 'train again what is done')
+    .option('--dry-run', 'say what would be trained and roughly how long, train nothing')
+    .option('--json', 'print the outcomes as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hbp run exp01                              everything of experiment 1
+  hbp run exp01 exp02 --quick --jobs auto    a first look at both, in minutes
+  hbp run exp01 --variant sgd --seeds 0-2    three seeds of one variant
+  hbp run exp01 --dataset cifar10 --data-dir ~/data --epochs 2 --seeds 0
+  hbp run ./mine.yaml --dry-run              what an own experiment file means
+
+Ctrl-C stops after the current step, twice at once. Runs that are done are skipped, unfinished ones start again.`,
+    )
+    .action(run);
+}
+
+async function run(names: string[], options: Options): Promise<void> {
+  const backend = parseBackend(options.backend);
+  const root = options.runs === undefined ? folders.runs(options.quick) : resolve(options.runs);
+  const searchDirs = dataDirs(options.dataDir);
+  const specs = await plan(names, options, searchDirs);
+  const open = options.force ? specs : specs.filter((spec) => !isDone(root, spec));
+  if (options.dryRun) return showPlan(specs, open, options);
+
+  const display = createDisplay(specs.length);
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) return kill.abort();
+    display.log('Stopping after the current step (once more: at once) ...');
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const outcomes = specs.filter((spec) => !open.includes(spec)).map((spec): Outcome => ({ spec, result: 'skipped' }));
+  try {
+    outcomes.forEach((outcome) => display.onOutcome(outcome));
+    if (open.length > 0) {
+      const trained = await trainAll(open, {
+        ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false, jobs: options.jobs },
+        ...{ onProgress: display.onProgress, onOutcome: display.onOutcome, stop: stop.signal, kill: kill.signal },
+        onReady: ({ name, description, jobs }) =>
+          display.log(`Backend ${name} (${description}), ${jobs} ${jobs === 1 ? 'run' : 'runs'} at a time`),
+      });
+      outcomes.push(...trained);
+    }
+  } finally {
+    display.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+  summarise(root, specs, outcomes, options);
+  process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(outcomes);
+}
+
+/** All runs asked for; a dataset that is not there is found out before anything starts. */
+async function plan(names: string[], options: Options, searchDirs: readonly string[]): Promise<RunSpec[]> {
+  const seeds = options.seeds === undefined ? undefined : parseSeeds(options.seeds, '--seeds');
+  const experiments = names.map((name) => loadExperiment(name, { experimentsDir: folders.experiments() }));
+  const { variant: variants, epochs, quick } = options;
+  const expanded = experiments.map((experiment) => {
+    const dataset = options.dataset ?? experiment.dataset;
+    return { experiment, specs: expandExperiment(experiment, { variants, seeds, epochs, quick, dataset }) };
+  });
+  const all = expanded.flatMap(({ specs }) => specs.map(runName));
+  if (new Set(all).size < all.length) throw new ConfigError('an experiment or a seed is named twice: give each once');
+
+  const specs: RunSpec[] = [];
+  const usable = new Map<DatasetName, DatasetName>();
+  for (const { experiment, specs: wanted } of expanded) {
+    const name = options.dataset ?? experiment.dataset;
+    const dataset = usable.get(name) ?? (await usableDataset(name, searchDirs, options));
+    usable.set(name, dataset);
+    if (quick) process.stderr.write(`${experiment.name} at reduced size: ${describeQuick(wanted, experiment)}\n`);
+    specs.push(...wanted.map((spec) => ({ ...spec, dataset })));
+  }
+  return specs;
+}
+
+function describeQuick(specs: readonly RunSpec[], { epochs, seeds }: Experiment): string {
+  const [first] = specs;
+  if (!first) return 'nothing to train';
+  const quickSeeds = [...new Set(specs.map(({ seed }) => seed))].join(', ');
+  return (
+    `${first.epochs} epochs of ${first.trainSamples} training samples in batches of ${first.batchSize}, ` +
+    `${first.testSamples} test samples, seed ${quickSeeds} (in full: ${epochs} epochs of all samples, seeds ${String(seeds)})`
+  );
+}
+
+/** With --quick, generated pictures stand in for a dataset that is not there, and this is said. */
+async function usableDataset(name: DatasetName, searchDirs: readonly string[], options: Options): Promise<DatasetName> {
+  const kind = datasetKind(name);
+  const found = await findDataset(name, searchDirs);
+  if (kind.origin === 'generated' || found.state !== 'missing') return name;
+  if (!options.quick || options.dataset || !kind.standIn) throw new DataError(missingMessage(kind, searchDirs));
+  process.stderr.write(
+    `${name} is not here: training on ${kind.standIn}, generated pictures, instead. The numbers are not the paper's; ` +
+      `\`hbp data fetch ${name}\` gets the real ones.\n`,
+  );
+  return kind.standIn;
+}
+
+async function showPlan(
+  specs: readonly RunSpec[],
+  open: readonly RunSpec[],
+  { backend, jobs, json }: Options,
+): Promise<void> {
+  const { name, description, threads } = await useBackend(parseBackend(backend));
+  const speed = await measureFlops();
+  const seconds = open.map((spec) => {
+    const { size, shape, classes } = datasetKind(spec.dataset);
+    return flopsOf(spec, { ...size, inputs: shape[0] * shape[1] * shape[2], classes }) / speed;
+  });
+  const side = jobs === 'auto' ? Math.max(1, Math.floor(availableParallelism() / threads)) : jobs;
+  const total = seconds.reduce((sum, s) => sum + s, 0) / Math.max(1, Math.min(side, open.length));
+  if (json) return printJson({ runs: open.map((spec, i) => ({ ...spec, estimatedSeconds: Math.round(seconds[i]!) })) });
+  if (open.length > 0) {
+    const rows = open.map((spec, i) => [
+      runName(spec),
+      spec.optimizer.kind,
+      `${spec.dataset}, ${spec.trainSamples ?? 'all'} samples`,
+      `${spec.epochs} epochs`,
+      `about ${formatDuration(seconds[i]!)}`,
+    ]);
+    print(formatTable(['run', 'optimizer', 'dataset', 'length', 'time'], rows));
+  }
+  print(`${open.length} of ${specs.length} runs to train, about ${formatDuration(total)} with ${side} at a time`);
+  print(`on ${name} (${description}), ${(speed / 1e9).toFixed(0)} GFLOP/s in a matrix product just now`);
+}
+
+function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly Outcome[], options: Options): void {
+  const rows = outcomes.map((outcome) => ({ outcome, record: inspectRun(runDir(root, outcome.spec)).record }));
+  if (options.json) {
+    printJson(
+      rows.map(({ outcome, record }) => ({
+        run: runName(outcome.spec),
+        outcome: outcome.result,
+        state: record?.state ?? null,
+        reason: outcome.result === 'error' ? outcome.message : (record?.reason ?? null),
+        wallSeconds: record?.wallSeconds ?? null,
+        lastRow: record?.lastRow ?? null,
+      })),
+    );
+    return;
+  }
+  if (rows.length > 0) print(formatTable(resultHead, variantResults(rows)));
+  for (const { outcome } of rows) {
+    if (!isFine(outcome)) print(`${runName(outcome.spec)}: ${describeOutcome(outcome)}`);
+  }
+  const notStarted = specs.length - outcomes.length;
+  if (notStarted > 0) print(`${notStarted} of ${specs.length} runs were not started`);
+  const experiments = [...new Set(specs.map(({ experiment }) => experiment))].join(' ');
+  print(`Next: hbp plot ${experiments}${options.quick ? ' --quick' : ''}`);
+}
+
+interface Result {
+  readonly outcome: Outcome;
+  readonly record: RunRecord | null;
+}
+
+const resultHead = ['variant', 'seeds', 'epochs', 'train loss', 'test accuracy', 'time'];
+
+/** A row a variant: means over its seeds of where they stand. */
+function variantResults(rows: readonly Result[]): string[][] {
+  const byVariant = new Map<string, Result[]>();
+  for (const row of rows) {
+    const { experiment, variant } = row.outcome.spec;
+    const name = `${experiment}/${variant}`;
+    byVariant.set(name, [...(byVariant.get(name) ?? []), row]);
+  }
+  return [...byVariant].map(([name, results]) => {
+    const records = results.flatMap(({ record }) => (record?.lastRow ? [{ ...record, lastRow: record.lastRow }] : []));
+    const mean = (value: (record: (typeof records)[number]) => number): number =>
+      records.reduce((sum, record) => sum + value(record), 0) / records.length;
+    return [
+      name,
+      `${results.filter(({ outcome }) => isFine(outcome)).length}/${results.length}`,
+      ...(records.length === 0
+        ? ['-', '-', '-', '-']
+        : [
+            mean(({ lastRow }) => lastRow.epoch).toFixed(2),
+            mean(({ lastRow }) => lastRow.train_loss).toFixed(4),
+            `${(100 * mean(({ lastRow }) => lastRow.test_accuracy)).toFixed(2)} %`,
+            formatDuration(mean(({ wallSeconds }) => wallSeconds)),
+          ]),
+    ];
+  });
+}
+
+/** Done, now or before. */
+function isFine(outcome: Outcome): boolean {
+  return outcome.result === 'skipped' || (outcome.result === 'trained' && outcome.ending.state === 'done');
+}
+
+/** The gravest of the runs' exit codes. */
+function exitCodeOf(outcomes: readonly Outcome[]): number {
+  const codes = outcomes.map((outcome) => {
+    if (outcome.result === 'error') return outcome.exitCode;
+    return isFine(outcome) ? 0 : 1;
+  });
+  return Math.max(0, ...codes);
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('A positive integer is expected.');
+  return value;
+}
+
+function jobs(text: string): number | 'auto' {
+  return text === 'auto' ? text : positiveInteger(text);
+}

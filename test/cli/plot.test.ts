@@ -1,0 +1,147 @@
+import { jest } from '@jest/globals';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import ts from 'typescript';
+import { plotCommand } from '../../src/cli/plot.js';
+import { ConfigError, DataError } from '../../src/errors.js';
+import { experiments, trainPretending } from '../lab/figures/fixtures.js';
+
+const home = process.cwd();
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hbp-plot-')));
+
+beforeAll(() => {
+  process.chdir(folder);
+  mkdirSync('experiments');
+  for (const experiment of experiments) {
+    writeFileSync(`experiments/${experiment.name}.json`, JSON.stringify(experiment));
+  }
+  trainPretending('data/runs', 'exp01', 'sgd');
+  trainPretending('data/runs-quick', 'exp01', 'sgd', { seeds: [0], epochs: 1 });
+  trainPretending('data/original', 'exp01', 'sgd', { seeds: [0, 1, 2] });
+  for (const blocks of [1, 2, 4, 16]) trainPretending('data/original', 'exp02', `blocks-${blocks}`);
+});
+afterEach(() => rmSync('fig', { recursive: true, force: true }));
+afterAll(() => {
+  process.chdir(home);
+  rmSync(folder, { recursive: true });
+});
+
+/** What the command prints. */
+async function hbpPlot(...words: string[]): Promise<string> {
+  const out: string[] = [];
+  const write = jest.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0);
+  try {
+    await plotCommand().parseAsync(['node', 'plot', ...words]);
+  } finally {
+    write.mockRestore();
+  }
+  return out.join('');
+}
+
+function subtitle(name: string): unknown {
+  const spec = JSON.parse(readFileSync(`fig/${name}.vl.json`, 'utf8')) as { title: { subtitle: string[] } };
+  return spec.title.subtitle.join(' · ');
+}
+
+test('without names: every figure of the experiments that have runs; what is missing comes last', async () => {
+  const out = await hbpPlot('--format', 'svg');
+  expect(out).toContain('fig/exp01/train_loss.{vl.json,svg}  (1 missing)\n');
+  expect(out).toMatch(/\nMissing, no data:\n {2}CG \(PCH, abs\) \(exp01\/pch-abs\)\n$/);
+  expect(readdirSync('fig')).toEqual(['exp01']);
+  expect(readdirSync('fig/exp01')).toHaveLength(12);
+});
+
+test('--original draws the recorded runs, and names choose figures', async () => {
+  expect(await hbpPlot('fig4_1', '--original')).toBe('fig/fig4_1.{vl.json,svg,png,pdf}\n\nRemarks:\n' + uneven);
+  expect(subtitle('fig4_1')).toContain('recorded runs');
+});
+
+const uneven = [1, 2, 4, 16]
+  .map((blocks) => `  CG, ${blocks} block${blocks > 1 ? 's' : ''}: of the seeds 0–2 only 0–1\n`)
+  .join('');
+
+test('--quick draws the reduced runs and says so; --runs draws any folder', async () => {
+  await hbpPlot('exp01/test_loss', '--quick', '--format', 'svg');
+  expect(subtitle('exp01/test_loss')).toMatch(/seed 0 · 1 epoch · own runs at reduced size/);
+  await hbpPlot('exp01/test_loss', '--runs', 'data/original', '--format', 'svg');
+  expect(subtitle('exp01/test_loss')).toMatch(/3 seeds \(0–2\) · 3 epochs · own runs$/);
+});
+
+test('--json lists files, missing variants and remarks, and nothing else', async () => {
+  const out = await hbpPlot('fig4_1', '--json', '--format', 'png', '--out', 'elsewhere');
+  expect(JSON.parse(out)).toEqual({
+    runs: join(folder, 'data/runs'),
+    origin: 'own runs',
+    figures: [
+      {
+        name: 'fig4_1',
+        files: ['elsewhere/fig4_1.vl.json', 'elsewhere/fig4_1.png'],
+        missing: [1, 2, 4, 16].map((n) => `CG, ${n} block${n > 1 ? 's' : ''} (exp02/blocks-${n})`),
+        notes: [],
+      },
+    ],
+  });
+});
+
+test("a file of one's own is drawn too", async () => {
+  const mine = {
+    ...experiments[1],
+    name: 'mine',
+    figures: [{ file: 'pair', metric: 'test_loss', series: ['exp01/sgd'] }],
+  };
+  writeFileSync('mine.json', JSON.stringify(mine));
+  const out = await hbpPlot('./mine.json', '--format', 'svg');
+  expect(out).toContain('fig/pair.{vl.json,svg}\n');
+  expect(out).toContain('mine/train_loss: not drawn, no data\n');
+});
+
+test('wrong words are errors that tell the right one', async () => {
+  await expect(hbpPlot('exp1')).rejects.toThrow(
+    new ConfigError('no experiment or figure is called "exp1": did you mean "exp01"?'),
+  );
+  await expect(hbpPlot('--format', 'pgn')).rejects.toThrow(
+    new ConfigError('--format: found "pgn", did you mean "png"?'),
+  );
+});
+
+test('nothing to draw is an error that says what to do', async () => {
+  const message = 'no runs to draw in nowhere: `hbp run` makes some, `hbp plot --original` draws the recorded ones';
+  await expect(hbpPlot('--runs', 'nowhere')).rejects.toThrow(new DataError(message));
+  await expect(hbpPlot('exp02', '--runs', 'nowhere')).rejects.toThrow(new DataError(message));
+  expect(existsSync('fig')).toBe(false);
+});
+
+test('drawing loads no training code, no dataset and no TensorFlow', () => {
+  const loaded = moduleGraph(resolve(home, 'src/cli/plot.ts'));
+  expect(loaded).toContain('vega');
+  expect(loaded).toContain('src/lab/results/merge.ts');
+  expect(loaded.filter((name) => /tensorflow|src\/engine|lab\/(training|datasets)/.test(name))).toEqual([]);
+});
+
+/** Every module that a file imports when it runs: own ones by path below the checkout, packages by name. */
+function moduleGraph(entry: string): string[] {
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    const name = file.slice(home.length + 1);
+    if (seen.has(name)) return;
+    seen.add(name);
+    const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions });
+    for (const { fileName } of ts.preProcessFile(outputText).importedFiles) {
+      if (fileName.startsWith('.')) visit(resolve(dirname(file), fileName.replace(/\.js$/, '.ts')));
+      else seen.add(fileName);
+    }
+  };
+  visit(entry);
+  return [...seen];
+}

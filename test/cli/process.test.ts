@@ -1,0 +1,163 @@
+/** `hbp` as a process, as it is typed: needs `npm run build` (make test sees to it). */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const bin = fileURLToPath(new URL('../../bin/hbp.js', import.meta.url));
+
+const experiment = (epochs: number): string => `
+name: tiny
+title: A small network
+dataset: cifar10
+model: { hidden: [12, 8], activation: sigmoid }
+batchSize: 50
+testBatchSize: 50
+epochs: ${epochs}
+seeds: 0-1
+quick: { epochs: 2, trainSamples: 200, testSamples: 100, seeds: '0' }
+variants:
+  sgd: { label: SGD, optimizer: { kind: sgd, lr: 0.1, momentum: 0.9 } }
+  cg: { label: CG, optimizer: { kind: cg-newton, secondOrder: abs, lr: 0.1, alpha: 0.02, tol: 0.1, maxiter: 50, blocks: 2 } }
+figures:
+  - { file: fig_tiny, metric: train_loss, series: [sgd, cg] }
+`;
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hbp-cli-'));
+  await writeFile(join(folder, 'tiny.yaml'), experiment(2));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  const env = { ...process.env, NO_COLOR: '1', HBP_BACKEND: 'wasm', HBP_DATA_DIR: '', NODE_OPTIONS: '' };
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (text) => (output.stdout += String(text)));
+  child.stderr.on('data', (text) => (output.stderr += String(text)));
+  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, ...output })));
+  return { child, ended };
+}
+
+const hbp = (...args: string[]): Promise<Ended> => start(...args).ended;
+
+const commands = ['list', 'run', 'plot', 'data', 'status', 'clean', 'doctor'];
+
+it('lists its commands, and every command has help with examples', async () => {
+  const { code, stdout } = await hbp('--help');
+  expect(code).toBe(0);
+  for (const command of commands) expect(stdout).toContain(`  ${command}`);
+  const helps = await Promise.all(commands.map((command) => hbp(command, '--help')));
+  for (const help of helps) {
+    expect(help.code).toBe(0);
+    expect(help.stdout).toContain('Examples:\n  hbp ');
+  }
+});
+
+it('trains, skips what is done, draws, reports and cleans', async () => {
+  const first = await hbp('run', './tiny.yaml', '--quick', '--jobs', '2');
+  expect(first).toMatchObject({ code: 0 });
+  expect(first.stderr).toContain('training on synthetic-cifar10, generated pictures, instead');
+  expect(first.stderr).toContain('2 epochs of 200 training samples');
+  expect(first.stdout).toMatch(/tiny\/sgd +1\/1 +2\.00 +\d\.\d{4} +\d+\.\d\d %/);
+  const dir = join(folder, 'data/runs-quick/tiny/cg/seed0');
+  expect((await readdir(dir)).sort()).toEqual(['metrics.csv', 'run.json']);
+  const record = JSON.parse(await readFile(join(dir, 'run.json'), 'utf8')) as Record<string, unknown>;
+  expect(record).toMatchObject({ state: 'done', backend: 'wasm', dataset: { name: 'synthetic-cifar10' } });
+
+  const before = await readFile(join(dir, 'metrics.csv'), 'utf8');
+  const second = await hbp('run', './tiny.yaml', '--quick', '--json');
+  expect(JSON.parse(second.stdout)).toMatchObject([{ outcome: 'skipped' }, { outcome: 'skipped', state: 'done' }]);
+  expect(await readFile(join(dir, 'metrics.csv'), 'utf8')).toBe(before);
+
+  const forced = await hbp('run', './tiny.yaml', '--quick', '--force', '--variant', 'cg');
+  expect(forced.code).toBe(0);
+  const timeless = (csv: string): string[] => csv.split('\n').map((line) => line.split(',').toSpliced(2, 2).join());
+  const again = await readFile(join(dir, 'metrics.csv'), 'utf8');
+  expect(timeless(again)).toEqual(timeless(before));
+
+  const drawn = await hbp('plot', './tiny.yaml', '--quick');
+  expect(drawn).toMatchObject({ code: 0 });
+  for (const ending of ['vl.json', 'svg', 'png', 'pdf'])
+    expect(existsSync(join(folder, `fig/fig_tiny.${ending}`))).toBe(true);
+  expect((await hbp('status', '--quick')).stdout).toMatch(/tiny\/cg\/seed0 +done +100%/);
+  expect((await hbp('clean')).code).toBe(0);
+  expect(existsSync(join(folder, 'data/runs-quick'))).toBe(false);
+});
+
+it.each([
+  [['run', 'exp1'], 2, /^hbp: unknown experiment "exp1": did you mean "exp01"\?/],
+  [['run', 'exp01', '--variant', 'sdg'], 2, /^hbp: exp01 has no variant "sdg": did you mean "sgd"\?/],
+  [['run', 'exp01', '--seeds', '3-'], 2, /^hbp: --seeds/],
+  [['run', 'exp01', '--jobs', '0'], 2, /^error: option '--jobs <n\|auto>' argument '0' is invalid/],
+  [['run', 'exp01', '--dataset', 'cifar100'], 2, /Allowed choices are cifar10/],
+  [['run', 'exp01', 'exp01'], 2, /^hbp: .*named twice/],
+  [['rnu'], 2, /^error: unknown command 'rnu'\n\(Did you mean run\?\)/],
+  [
+    ['run', 'exp01'],
+    3,
+    /^hbp: cifar10 not found in .*hbp data fetch cifar10.*hbp data import.*--data-dir or HBP_DATA_DIR/,
+  ],
+  [['run', './tiny.yaml', '--quick', '--backend', 'gpu8'], 4, /^hbp: unknown backend "gpu8": one of auto/],
+  [['plot', 'fig9'], 2, /^hbp: .*"fig9"/],
+] as const)('%j ends with exit code %i and one clear line', async (args, code, message) => {
+  const ended = await hbp(...args);
+  const lines = ended.stderr.split('\n').filter((line) => !line.startsWith('tiny at reduced size'));
+  expect({ code: ended.code, stderr: lines.join('\n') }).toMatchObject({
+    code,
+    stderr: expect.stringMatching(message) as string,
+  });
+  expect(ended.stderr).not.toMatch(/\n {4}at /);
+});
+
+it('says where an experiment file is wrong', async () => {
+  await writeFile(join(folder, 'tiny.yaml'), experiment(2).replace('momentum: 0.9', 'momentun: 0.9'));
+  const { code, stderr } = await hbp('run', './tiny.yaml');
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /tiny\.yaml:12:\d+: variants\.sgd\.optimizer\.momentun: unknown key, did you mean "momentum"\?/,
+  );
+});
+
+it('says what a run would take without training it', async () => {
+  const { code, stdout } = await hbp('run', 'exp01', '--dry-run', '--dataset', 'synthetic-cifar10', '--seeds', '0');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/4 of 4 runs to train, about \d+[hms]\S* with 1 at a time/);
+  expect(existsSync(join(folder, 'data'))).toBe(false);
+});
+
+it('refuses to mix runs of different settings in one place', async () => {
+  expect((await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd')).code).toBe(0);
+  const other = await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd', '--epochs', '1');
+  expect(other.code).toBe(2);
+  expect(other.stderr).toMatch(/already done .* with other settings \(epochs 2 -> 1\): --force replaces it/);
+});
+
+it('stops after the step on Ctrl-C, says so in the record, and starts again', async () => {
+  const args = ['run', './tiny.yaml', '--quick', '--variant', 'cg'];
+  const untilFirstRow = async ({ child }: ReturnType<typeof start>): Promise<void> =>
+    new Promise((resolve) => {
+      child.stderr!.on('data', (text) => String(text).includes('epoch 0.25/') && resolve());
+    });
+  const first = start(...args, '--epochs', '100000');
+  await untilFirstRow(first);
+  first.child.kill('SIGINT');
+  expect(await first.ended).toMatchObject({
+    code: 130,
+    stderr: expect.stringContaining('Stopping after the current step') as string,
+  });
+  const status = JSON.parse((await hbp('status', '--quick', '--json')).stdout) as { state: string; reason: string }[];
+  expect(status).toMatchObject([
+    { state: 'interrupted', reason: expect.stringMatching(/^stopped after step \d+ of 400000/) as string },
+  ]);
+  expect(await hbp(...args)).toMatchObject({ code: 0 });
+});
