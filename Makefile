@@ -1,0 +1,33 @@
+# `make` alone shows what there is. Every target installs and builds what it needs first; a second time it does not.
+.PHONY: help install build test test-exp lint format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: node_modules/.installed ## install the packages of package-lock.json
+
+build: dist/.built ## compile src/ to dist/
+
+test: build ## all tests
+	@npm test --silent
+
+test-exp: build ## the tests of the experiment side only
+	@npm test --silent -- test/lab test/cli
+
+lint: install ## types, style and format
+	@npm run --silent typecheck && npm run --silent lint && npm run --silent format:check
+
+format: install ## format every file
+	@npm run --silent format
+
+clean: ## remove runs and figures made here; datasets and recorded runs stay
+	@if [ -L data ] || [ -L fig ]; then echo 'data or fig is a symbolic link: nothing removed' >&2; exit 1; fi
+	@rm -rf data/runs data/runs-quick
+	@find fig -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	@echo 'removed data/runs, data/runs-quick and the figures in fig'
+
+node_modules/.installed: package.json package-lock.json
+	@scripts/install.sh
+
+dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json $(shell find src -name '*.ts')
+	@npm run --silent build && touch $@
