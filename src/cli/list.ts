@@ -1,16 +1,18 @@
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { expandExperiment, seedsOf, variantsOf, type ExpandedVariant } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
 import type { Experiment, Settings } from '../lab/config/schema.js';
+import type { RunSpec } from '../lab/config/spec.js';
 import { inspectRun } from '../lab/results/inspect.js';
 import { specHash } from '../lab/results/spec-hash.js';
 import { runDir } from '../lab/results/store.js';
 import { folders, formatTable, print, printJson } from './shared.js';
 
-/** `hbp list`: what there is to train, and how much of it is done. */
+/** `hbp list`: what there is to train, and how far it is. */
 export function listCommand(): Command {
   return new Command('list')
-    .description('list experiments, their variants and how many of their runs are done')
+    .description('list experiments, their variants and the state of their runs')
     .argument('[experiment]', 'name or file of one experiment (default: all)')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  hbp list\n  hbp list exp01\n  hbp list ./mine.yaml --json')
@@ -23,10 +25,8 @@ export function listCommand(): Command {
     });
 }
 
-interface Count {
-  readonly done: number;
-  readonly wanted: number;
-}
+/** How many of a variant's wanted runs are in which state, the common ones first. */
+type States = Readonly<Record<string, number>>;
 
 function describe(experiment: Experiment): object {
   const { name, title, description, dataset, evaluationsPerEpoch, figures } = experiment;
@@ -36,8 +36,8 @@ function describe(experiment: Experiment): object {
     quick: { ...experiment.quick, seeds: seedsOf(experiment, true) },
     variants: variantsOf(experiment).map((variant) => ({
       ...variant,
-      runs: countDone(experiment, variant, false),
-      quickRuns: countDone(experiment, variant, true),
+      runs: countStates(experiment, variant, false),
+      quickRuns: countStates(experiment, variant, true),
     })),
   };
 }
@@ -47,25 +47,36 @@ function formatExperiment(experiment: Experiment): string {
     variant.name,
     variant.label,
     shortSettings(variant),
-    formatCount(countDone(experiment, variant, false)),
-    formatCount(countDone(experiment, variant, true)),
+    formatStates(countStates(experiment, variant, false)),
+    formatStates(countStates(experiment, variant, true)),
   ]);
-  const table = formatTable(['variant', 'label', 'trained with', 'runs done', 'quick'], rows);
+  const table = formatTable(['variant', 'label', 'trained with', 'runs', 'quick runs'], rows);
   return `${experiment.name}: ${experiment.title}, on ${experiment.dataset}\n${table}`;
 }
 
-/** Runs that are done with exactly the settings of the experiment file. */
-function countDone(experiment: Experiment, { name }: ExpandedVariant, quick: boolean): Count {
-  const specs = expandExperiment(experiment, { variants: [name], quick });
-  const done = specs.filter((spec) => {
-    const { state, record } = inspectRun(runDir(folders.runs(quick), spec));
-    return state === 'done' && record?.specHash === specHash(spec);
-  });
-  return { done: done.length, wanted: specs.length };
+function countStates(experiment: Experiment, { name }: ExpandedVariant, quick: boolean): States {
+  const counts: Record<string, number> = {};
+  for (const spec of expandExperiment(experiment, { variants: [name], quick })) {
+    const state = stateOf(spec, quick);
+    counts[state] = (counts[state] ?? 0) + 1;
+  }
+  return counts;
 }
 
-function formatCount({ done, wanted }: Count): string {
-  return `${done}/${wanted}`;
+/** A done run counts as one only with the settings of the experiment file; the dataset may be a stand-in. */
+function stateOf(spec: RunSpec, quick: boolean): string {
+  const dir = runDir(folders.runs(quick), spec);
+  if (!existsSync(dir)) return 'to do';
+  const { state, record } = inspectRun(dir);
+  if (state !== 'done' || record === null) return state;
+  const same = specHash({ ...spec, dataset: record.spec.dataset }) === record.specHash;
+  return same ? 'done' : 'done with other settings';
+}
+
+function formatStates(states: States): string {
+  return Object.entries(states)
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ');
 }
 
 /** `sgd, lr 0.1, momentum 0.9, batch 500, 100 epochs`; what every optimiser of a kind has by default is left out. */

@@ -166,18 +166,31 @@ async function showPlan(
   const side = jobs === 'auto' ? Math.max(1, Math.floor(availableParallelism() / threads)) : jobs;
   const total = seconds.reduce((sum, s) => sum + s, 0) / Math.max(1, Math.min(side, open.length));
   if (json) return printJson({ runs: open.map((spec, i) => ({ ...spec, estimatedSeconds: Math.round(seconds[i]!) })) });
-  if (open.length > 0) {
-    const rows = open.map((spec, i) => [
-      runName(spec),
-      spec.optimizer.kind,
-      `${spec.dataset}, ${spec.trainSamples ?? 'all'} samples`,
-      `${spec.epochs} epochs`,
-      `about ${formatDuration(seconds[i]!)}`,
-    ]);
-    print(formatTable(['run', 'optimizer', 'dataset', 'length', 'time'], rows));
-  }
+  if (open.length > 0) print(formatTable(planHead, planRows(open, seconds)));
   print(`${open.length} of ${specs.length} runs to train, about ${formatDuration(total)} with ${side} at a time`);
   print(`on ${name} (${description}), ${(speed / 1e9).toFixed(0)} GFLOP/s in a matrix product just now`);
+}
+
+const planHead = ['variant', 'optimizer', 'dataset', 'samples', 'epochs', 'seeds', 'time a run'];
+
+/** A row a variant. */
+function planRows(specs: readonly RunSpec[], seconds: readonly number[]): (string | number)[][] {
+  const rows = new Map<string, { spec: RunSpec; seeds: number[]; seconds: number }>();
+  specs.forEach((spec, i) => {
+    const key = `${spec.experiment}/${spec.variant}`;
+    const row = rows.get(key) ?? { spec, seeds: [], seconds: seconds[i]! };
+    row.seeds.push(spec.seed);
+    rows.set(key, row);
+  });
+  return [...rows].map(([name, { spec, seeds, seconds }]) => [
+    name,
+    spec.optimizer.kind,
+    spec.dataset,
+    spec.trainSamples ?? 'all',
+    spec.epochs,
+    seeds.join(' '),
+    `about ${formatDuration(seconds)}`,
+  ]);
 }
 
 function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly Outcome[], options: Options): void {

@@ -21,7 +21,7 @@ function finish(change: { epochs?: number; quick?: boolean; seeds: number[] }): 
 
 const lineOf = (text: string, start: string): string => text.split('\n').find((line) => line.startsWith(start)) ?? '';
 
-test('experiments, variants, what they train with, and how many runs are done', async () => {
+test('experiments, variants, what they train with, and the state of their runs', async () => {
   finish({ seeds: [0, 3] });
   finish({ seeds: [1], epochs: 2 }); // done, but not what the file asks for
   finish({ seeds: [0], quick: true });
@@ -29,9 +29,9 @@ test('experiments, variants, what they train with, and how many runs are done', 
   expect(text).toContain('exp01: Curvature approximations on an MLP, on cifar10');
   expect(text).toContain('exp02: ');
   expect(lineOf(text, 'sgd ')).toMatch(
-    /^sgd +SGD +sgd, lr 0\.1, momentum 0\.9, batch 500, 100 epochs +2\/10 +1\/1\s*$/,
+    /^sgd +SGD +sgd, lr 0\.1, momentum 0\.9, batch 500, 100 epochs +2 done, 1 done with other settings, 7 to do +1 done\s*$/,
   );
-  expect(lineOf(text, 'cg-ggn ')).toMatch(/secondOrder zero, .*0\/10 +0\/1/);
+  expect(lineOf(text, 'cg-ggn ')).toMatch(/secondOrder zero, .*10 to do +1 to do/);
 });
 
 test('one experiment, by name or by file', async () => {
@@ -54,8 +54,8 @@ test('JSON has all of it', async () => {
     name: 'sgd',
     label: 'SGD',
     optimizer: { kind: 'sgd', lr: 0.1, momentum: 0.9 },
-    runs: { done: 1, wanted: 10 },
-    quickRuns: { done: 0 },
+    runs: { done: 1, 'to do': 9 },
+    quickRuns: { 'to do': 1 },
   });
 });
 
