@@ -215,6 +215,8 @@ function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly O
   const notStarted = specs.length - outcomes.length;
   if (notStarted > 0) print(`${notStarted} of ${specs.length} runs were not started`);
   const experiments = [...new Set(specs.map(({ experiment }) => experiment))].join(' ');
+  const unfinished = notStarted > 0 || outcomes.some((outcome) => !isFine(outcome));
+  if (unfinished) print('The same command again trains what is not done');
   print(`Next: hbp plot ${experiments}${options.quick ? ' --quick' : ''}`);
 }
 

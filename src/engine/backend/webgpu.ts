@@ -13,8 +13,8 @@ export async function activateWebgpu(allowSoftware: boolean): Promise<string> {
   const gpu = await installWebgpu();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('no WebGPU adapter: no GPU, or its Vulkan, Metal or Direct3D 12 driver is missing');
-  const { vendor, architecture, description } = adapter.info;
-  const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'unknown adapter';
+  const { vendor, architecture, device, description } = adapter.info;
+  const name = [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');
   if (!allowSoftware && isSoftware(name)) throw new Error(`the only WebGPU adapter is software (${name})`);
   await import(packages.backend);
   // Kernels of small tensors would otherwise run in JavaScript, after a read that WebGPU only does asynchronously.
@@ -54,7 +54,7 @@ const repaired = new WeakSet<tf.KernelFunc>();
 
 /** The part of a WebGPU adapter that is looked at here. */
 interface Adapter {
-  readonly info: { readonly vendor: string; readonly architecture: string; readonly description: string };
+  readonly info: Readonly<Record<'vendor' | 'architecture' | 'device' | 'description', string>>;
 }
 interface Gpu {
   requestAdapter(options: { powerPreference: string }): Promise<Adapter | null>;

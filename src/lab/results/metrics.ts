@@ -1,21 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { metricNames } from '../config/schema.js';
 import { DataError, messageOf } from '../../errors.js';
 
 /** Columns of metrics.csv, in order. `step` counts optimiser steps, `epoch` samples seen / training samples. */
-export const metricsColumns = [
-  'step',
-  'epoch',
-  'wall_s',
-  'train_wall_s',
-  'batch_loss',
-  'batch_accuracy',
-  'train_loss',
-  'train_accuracy',
-  'test_loss',
-  'test_accuracy',
-] as const;
+export const metricsColumns = ['step', 'epoch', 'wall_s', 'train_wall_s', ...metricNames] as const;
 
 export type MetricsColumn = (typeof metricsColumns)[number];
 
