@@ -34,12 +34,13 @@ function onResidents(op: (a: core.Tensor, b: core.Tensor) => core.Tensor) {
   return (a: core.Tensor | number, b: core.Tensor | number): core.Tensor => op(lift(a), lift(b));
 }
 
-/** Tensors that live as long as the process, by backend and name. */
+/** By backend and name; they live as long as the process. */
 const residents = new Map<string, core.Tensor>();
 /** Numbers that change with every step would pile up; beyond so many, new ones are uploaded each time. */
 const mostResidents = 500;
 
-function resident(name: string, create: () => core.Tensor): core.Tensor {
+/** A tensor that never changes, made once for each backend and name and kept on the device. */
+export function resident(name: string, create: () => core.Tensor): core.Tensor {
   const key = `${core.getBackend()} ${name}`;
   const found = residents.get(key);
   if (found) return found;

@@ -18,6 +18,7 @@ describeOnEveryBackend('matMul', () => {
     [3, 1, 4],
     [17, 33, 5],
     [40, 16, 31],
+    [3, 20, 50],
   ] as const;
   const cases = sizes.flatMap((s) => [0, 1, 2, 3].map((t) => [...s, (t & 1) === 1, (t & 2) === 2] as const));
 

@@ -17,27 +17,49 @@ export function repairMatMul(): void {
   const original = tf.getKernel('BatchMatMul', 'wasm');
   if (!original || repaired.has(original.kernelFunc)) return;
   const preparedShape = new WeakMap<tf.DataId, string>();
+  /** a b, both plain. */
+  const multiply = (backend: BackendWasm, a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo => {
+    const shape = b.shape.join();
+    const prepared = preparedShape.get(b.dataId) ?? shape;
+    const right = prepared === shape ? b : copied(backend, b);
+    preparedShape.set(right.dataId, shape);
+    const attrs = { transposeA: false, transposeB: false };
+    const product = original.kernelFunc({ inputs: { a, b: right }, backend, attrs }) as tf.TensorInfo;
+    if (right !== b) backend.disposeData(right.dataId);
+    return product;
+  };
   const kernelFunc: tf.KernelFunc = ({ inputs, backend, attrs }) => {
     const { a, b } = inputs as unknown as MatMulInputs;
     const { transposeA, transposeB } = attrs as unknown as MatMulAttributes;
     const wasm = backend as BackendWasm;
-    const plainA = transposeA ? transposed(wasm, a) : a;
-    const shape = b.shape.join();
-    const prepared = preparedShape.get(b.dataId) ?? shape;
-    const plainB = transposeB ? transposed(wasm, b) : prepared === shape ? b : copied(wasm, b);
-    preparedShape.set(plainB.dataId, plainB.shape.join());
-    const product = original.kernelFunc({
-      inputs: { a: plainA, b: plainB },
-      backend,
-      attrs: { transposeA: false, transposeB: false },
-    });
-    if (plainA !== a) wasm.disposeData(plainA.dataId);
-    if (plainB !== b) wasm.disposeData(plainB.dataId);
+    const temporary: tf.TensorInfo[] = [];
+    const flip = (x: tf.TensorInfo): tf.TensorInfo => {
+      const flipped = transposed(wasm, x);
+      temporary.push(flipped);
+      return flipped;
+    };
+    let product: tf.TensorInfo;
+    if (!transposeA && transposeB && isWider(b, a)) {
+      // a b^T = (b a^T)^T copies the smaller operand and the product instead of a large weight.
+      const flipped = multiply(wasm, b, flip(a));
+      temporary.push(flipped);
+      product = transposed(wasm, flipped);
+    } else {
+      product = multiply(wasm, transposeA ? flip(a) : a, transposeB ? flip(b) : b);
+    }
+    for (const { dataId } of temporary) wasm.disposeData(dataId);
     return product;
   };
   repaired.add(kernelFunc);
   tf.unregisterKernel('BatchMatMul', 'wasm');
   tf.registerKernel({ ...original, kernelFunc });
+}
+
+/** Whether copying b [n, k] is dearer than copying a [m, k] and the product [n, m]. */
+function isWider(b: tf.TensorInfo, a: tf.TensorInfo): boolean {
+  const [m = 0, k = 0] = a.shape.slice(-2);
+  const [n = 0] = b.shape.slice(-2);
+  return a.shape.length === b.shape.length && m * (k + n) < n * k;
 }
 
 /** Kernels of ours, so that repairing twice does not wrap twice. */

@@ -37,10 +37,20 @@ export function fromBlocks(blocks: RowBlocks, x: tf.Tensor): tf.Tensor {
 
 /** The diagonal blocks [B, c, c] of a matrix [rows, rows]. */
 export function diagonalBlocks(blocks: RowBlocks, matrix: tf.Tensor): tf.Tensor {
-  const { count, size } = blocks;
+  const { rows, count, size } = blocks;
   if (count === 1) return tf.reshape(matrix, [1, size, size]);
-  const padded = padRows(blocks, tf.transpose(padRows(blocks, matrix)));
-  return tf.stack(Array.from({ length: count }, (_, j) => tf.slice(padded, [j * size, j * size], [size, size])));
+  const missing = count * size - rows;
+  const padding: [number, number] = [0, missing];
+  const padded = missing === 0 ? matrix : tf.pad(matrix, [padding, padding]);
+  // As pieces of c columns, row r of the matrix is B pieces; block j wants the j-th piece of its own rows.
+  const pieces = tf.reshape(padded, [count * size * count, size]);
+  const wanted = tf.resident(`diagonal pieces ${count} ${size}`, () =>
+    tf.tensor1d(
+      Array.from({ length: count * size }, (_, row) => row * count + Math.floor(row / size)),
+      'int32',
+    ),
+  );
+  return tf.reshape(tf.gather(pieces, wanted as tf.Tensor1D), [count, size, size]);
 }
 
 function padRows({ rows, count, size }: RowBlocks, x: tf.Tensor): tf.Tensor {

@@ -1,6 +1,6 @@
 import type { Linear } from '../../nn/linear.js';
 import * as tf from '../../tf.js';
-import { splitRows } from '../row-blocks.js';
+import { diagonalBlocks, splitRows } from '../row-blocks.js';
 import { BlockDense, BlockKroneckerGram, BlockKroneckerMean } from './operators.js';
 import type { HbpContext, HbpRule } from './rule.js';
 
@@ -12,9 +12,10 @@ export const linearRule = {
   },
   parameterCurvature({ layer, saved, outputHessian, options }: HbpContext<Linear, { input: tf.Tensor }>) {
     const blocks = splitRows(layer.weight.shape[0] ?? 0, options.blocks);
+    const hessians = diagonalBlocks(blocks, outputHessian);
     const weight = options.averageParameterJacobian
-      ? new BlockKroneckerMean(outputHessian, blocks, tf.mean(saved.input, 0))
-      : new BlockKroneckerGram(outputHessian, blocks, saved.input);
-    return layer.bias ? { weight, bias: new BlockDense(outputHessian, blocks) } : { weight };
+      ? new BlockKroneckerMean(hessians, blocks, tf.mean(saved.input, 0))
+      : new BlockKroneckerGram(hessians, blocks, saved.input);
+    return layer.bias ? { weight, bias: new BlockDense(hessians, blocks) } : { weight };
   },
 } satisfies HbpRule;

@@ -1,9 +1,10 @@
 /**
- * The parameter curvature of a layer with output Hessian H [o, o], split into row blocks H_j [c, c] (see
- * `splitRows`): C couples only the rows within a block.
+ * The parameter curvature of a layer with output Hessian H [o, o], split into row blocks (see `splitRows`): C couples
+ * only the rows within a block, so that the diagonal blocks H_j [B, c, c] (see `diagonalBlocks`) are all of H that it
+ * needs.
  */
 import type { CurvatureOperator, KrylovSystem } from '../operator.js';
-import { diagonalBlocks, fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
+import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
 import * as tf from '../../tf.js';
 
 /** C v = H v, the curvature of a bias [o]. */
@@ -12,11 +13,11 @@ export class BlockDense implements CurvatureOperator {
   readonly #hessians: tf.Tensor;
 
   constructor(
-    hessian: tf.Tensor,
+    hessians: tf.Tensor,
     private readonly blocks: RowBlocks,
   ) {
     this.shape = [blocks.rows];
-    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+    this.#hessians = tf.keep(tf.clone(hessians));
   }
 
   matvec(v: tf.Tensor): tf.Tensor {
@@ -55,12 +56,12 @@ export class BlockKroneckerMean implements CurvatureOperator {
 
   /** @param mean  [i] */
   constructor(
-    hessian: tf.Tensor,
+    hessians: tf.Tensor,
     private readonly blocks: RowBlocks,
     mean: tf.Tensor,
   ) {
     this.shape = [blocks.rows, mean.size];
-    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+    this.#hessians = tf.keep(tf.clone(hessians));
     this.#mean = tf.keep(tf.clone(mean));
   }
 
@@ -121,12 +122,12 @@ export class BlockKroneckerGram implements CurvatureOperator {
   readonly #inputs: tf.Tensor;
 
   constructor(
-    hessian: tf.Tensor,
+    hessians: tf.Tensor,
     private readonly blocks: RowBlocks,
     inputs: tf.Tensor,
   ) {
     this.shape = [blocks.rows, inputs.shape[1] ?? 0];
-    this.#hessians = tf.keep(diagonalBlocks(blocks, hessian));
+    this.#hessians = tf.keep(tf.clone(hessians));
     this.#inputs = tf.keep(tf.clone(inputs));
   }
 
