@@ -34,12 +34,9 @@ async function doctor({ dataDir, json }: { dataDir?: string; json?: true }): Pro
     return;
   }
   print(`Node ${machine.node}, TensorFlow.js ${machine.tfjs}, ${machine.cpu}, ${machine.memoryGiB} GiB of memory\n`);
-  const rows = probes.map(({ name, works, detail, needs }) => [
-    name,
-    works ? 'works' : 'no',
-    works ? detail : `${detail} (needs ${needs})`,
-  ]);
+  const rows = probes.map(({ name, works, detail }) => [name, works ? 'works' : 'no', detail]);
   print(formatTable(['backend', '', ''], rows));
+  for (const { name, works, needs } of probes) if (!works) print(`${name} needs ${needs}`);
   print(`\n--backend auto takes ${chosen.name}: ${(flops / 1e9).toFixed(0)} GFLOP/s in a matrix product just now\n`);
   const where = found.map(({ name, location }) => [
     name,

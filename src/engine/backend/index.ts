@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { BackendError, messageOf } from '../../errors.js';
 import * as tf from '../tf.js';
+import { importOptional } from './optional.js';
 import * as wasm from './wasm.js';
 import * as webgpu from './webgpu.js';
 
@@ -111,7 +112,7 @@ async function activateTensorflow(): Promise<Omit<Backend, 'name'>> {
   const reasons: string[] = [];
   for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
     try {
-      await import(name);
+      await importOptional(name);
     } catch (error) {
       reasons.push(firstLine(messageOf(error)));
       continue;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import * as tf from '../tf.js';
+import { importOptional } from './optional.js';
 
 /**
  * TensorFlow.js on WebGPU, with Dawn (the `webgpu` package) as its implementation: any vendor's GPU through Vulkan,
@@ -16,7 +17,7 @@ export async function activateWebgpu(allowSoftware: boolean): Promise<string> {
   const { vendor, architecture, device, description } = adapter.info;
   const name = [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');
   if (!allowSoftware && isSoftware(name)) throw new Error(`the only WebGPU adapter is software (${name})`);
-  await import(packages.backend);
+  await importOptional('@tensorflow/tfjs-backend-webgpu');
   // Kernels of small tensors would otherwise run in JavaScript, after a read that WebGPU only does asynchronously.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   return name;
@@ -65,15 +66,12 @@ interface Dawn {
   readonly globals: object;
 }
 
-/** Named at run time only: both are optional, and the project compiles without them. */
-const packages: Record<'dawn' | 'backend', string> = { dawn: 'webgpu', backend: '@tensorflow/tfjs-backend-webgpu' };
-
 let installed: Gpu | undefined;
 
 /** What the backend expects of a browser: `navigator.gpu`, and a worker's global scope to find it in. */
 async function installWebgpu(): Promise<Gpu> {
   if (installed) return installed;
-  const { create, globals } = (await import(packages.dawn)) as Dawn;
+  const { create, globals } = (await importOptional('webgpu')) as Dawn;
   Object.assign(globalThis, globals);
   const gpu = create([]);
   const scope = globalThis as { WorkerGlobalScope?: unknown };
