@@ -20,8 +20,14 @@ export const sub = onResidents(core.sub);
 export const mul = onResidents(core.mul);
 export const div = onResidents(core.div);
 export const maximum = onResidents(core.maximum);
+export const minimum = onResidents(core.minimum);
 export const greater = onResidents(core.greater);
 export const equal = onResidents(core.equal);
+
+/** Another tensor on the same buffer. The `clone` of TensorFlow.js copies on some backends. */
+export function view(x: core.Tensor): core.Tensor {
+  return core.reshape(x, x.shape);
+}
 
 /** The identity [n, n], a resident of the device. */
 export function identity(n: number): core.Tensor {

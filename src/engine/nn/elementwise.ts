@@ -3,7 +3,7 @@ import { type ElementwiseLayer, type LayerKind, noParameter, type Saved } from '
 
 /** The derivatives of an activation: all that differs between elementwise layers. */
 export abstract class Elementwise<S extends Saved> implements ElementwiseLayer<S> {
-  abstract readonly kind: LayerKind;
+  readonly kind: LayerKind = 'elementwise';
   readonly parameters = [];
 
   abstract forward(x: tf.Tensor): { output: tf.Tensor; saved: S };

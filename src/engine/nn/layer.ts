@@ -2,7 +2,24 @@ import type { Tensor } from '../tf.js';
 import type { Parameter } from './parameter.js';
 
 /** Every kind of layer; the tables of curvature rules are checked against it by the compiler. */
-export type LayerKind = 'linear' | 'flatten' | 'sigmoid' | 'tanh' | 'relu';
+export type LayerKind =
+  | 'linear'
+  | 'conv2d'
+  | 'max-pool2d'
+  | 'avg-pool2d'
+  | 'zero-pad2d'
+  | 'flatten'
+  | 'dropout'
+  | 'sigmoid'
+  | 'tanh'
+  | 'relu'
+  | 'leaky-relu'
+  | 'elu'
+  | 'selu'
+  | 'softplus'
+  | 'log-sigmoid'
+  /** An activation of the user's own. */
+  | 'elementwise';
 
 /** What a layer keeps of its forward pass for the derivatives. */
 export type Saved = Readonly<Record<string, Tensor>>;

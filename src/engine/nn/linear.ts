@@ -25,6 +25,7 @@ export class Linear implements Layer<LinearSaved> {
     this.bias = bias && new Parameter('bias', bias);
   }
 
+  /** The weight [out, in], then the bias [out] if there is one. */
   get parameters(): Parameter[] {
     return this.bias ? [this.weight, this.bias] : [this.weight];
   }

@@ -12,10 +12,12 @@ export class Parameter {
     this.#value = tf.keep(initial);
   }
 
+  /** The current value; it stays the parameter's and is disposed at the next `assign`. */
   get value(): tf.Tensor {
     return this.#value;
   }
 
+  /** The shape of the value, the same for ever. */
   get shape(): number[] {
     return this.#value.shape;
   }
@@ -28,6 +30,18 @@ export class Parameter {
     this.#value = tf.keep(next);
   }
 
+  /** Run `body` with `value`, of the same shape, in place of the parameter's own, which is back afterwards. */
+  withValue<T>(value: tf.Tensor, body: () => T): T {
+    const own = this.#value;
+    this.#value = value;
+    try {
+      return body();
+    } finally {
+      this.#value = own;
+    }
+  }
+
+  /** Free the value; the parameter cannot be used after it. */
   dispose(): void {
     this.#value.dispose();
   }

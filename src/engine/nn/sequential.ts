@@ -8,6 +8,7 @@ export interface PlacedLayer {
   readonly layer: Layer;
 }
 
+/** A parameter and where it is in a network. */
 export interface PlacedParameter {
   /** Place and name: "0.weight", "2.1.bias". */
   readonly path: string;
@@ -22,6 +23,7 @@ export interface Trace {
 
 /** Layers one after the other. Nested sequences are flattened; only the places remember them. */
 export class Sequential {
+  /** All layers in the order of the forward pass, nested ones among them. */
   readonly layers: readonly PlacedLayer[];
 
   constructor(children: readonly (Layer | Sequential)[]) {
@@ -39,6 +41,7 @@ export class Sequential {
     );
   }
 
+  /** From inputs [N, ...] to the output and what the derivatives need. The tensors of the trace are the caller's. */
   forward(x: Tensor): Trace {
     let output = x;
     const saved = this.layers.map(({ layer }) => {
@@ -49,6 +52,7 @@ export class Sequential {
     return { output, saved };
   }
 
+  /** Free all parameters. */
   dispose(): void {
     for (const { parameter } of this.parameters) parameter.dispose();
   }

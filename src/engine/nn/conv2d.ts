@@ -1,0 +1,145 @@
+import * as tf from '../tf.js';
+import { convolve, convolveTransposed, correlate } from './convolution.js';
+import { type Layer, noParameter } from './layer.js';
+import { onPictures, sizeOf } from './leading.js';
+import { Parameter } from './parameter.js';
+import { unfold } from './unfold.js';
+import { type Placement, placeWindow, type Window, type WindowOptions, windowOf } from './window.js';
+
+type ConvSaved = { readonly input: tf.Tensor };
+
+/** Stride 1, no padding, no dilation, one group if absent; the kernel comes from the weight. */
+export interface Conv2dOptions extends Omit<WindowOptions, 'kernel'> {
+  /** Input and output channels fall into that many groups that do not see each other; 1 if absent. */
+  readonly groups?: number;
+}
+
+/**
+ * y_npo = sum_k u_npk W_ko + b_o with the windows u = unfold(x) of pictures x [N, H, W, C], p output positions,
+ * k = (kernel row, kernel column, channel), weight W [kh, kw, C / groups, out], optional bias b [out].
+ *
+ * Linear in x, W and b each, so every Jacobian product is a convolution or one of its adjoints.
+ */
+export class Conv2d implements Layer<ConvSaved> {
+  readonly kind = 'conv2d';
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly groups: number;
+  readonly #window: Window;
+
+  /** @param weight [kh, kw, in / groups, out] and @param bias [out] or null; both are taken over. */
+  constructor(weight: tf.Tensor, bias: tf.Tensor | null, { groups = 1, ...window }: Conv2dOptions = {}) {
+    const [height = 0, width = 0, , out = 0] = weight.shape;
+    if (weight.rank !== 4) {
+      throw new RangeError(
+        `a convolution weight is [height, width, in / groups, out], not [${weight.shape.join(', ')}]`,
+      );
+    }
+    if (!Number.isInteger(groups) || groups < 1 || out % groups !== 0) {
+      throw new RangeError(`${out} output channels do not fall into ${groups} equal groups`);
+    }
+    if (bias && (bias.rank !== 1 || bias.shape[0] !== out)) {
+      throw new RangeError(`the bias of a convolution with ${out} outputs cannot be [${bias.shape.join(', ')}]`);
+    }
+    this.#window = windowOf({ ...window, kernel: [height, width] });
+    this.groups = groups;
+    this.weight = new Parameter('weight', weight);
+    this.bias = bias && new Parameter('bias', bias);
+  }
+
+  /** The weight [kh, kw, in / groups, out], then the bias [out] if there is one. */
+  get parameters(): Parameter[] {
+    return this.bias ? [this.weight, this.bias] : [this.weight];
+  }
+
+  forward(input: tf.Tensor): { output: tf.Tensor; saved: ConvSaved } {
+    const channels = (this.weight.shape[2] ?? 0) * this.groups;
+    if (input.rank !== 4 || input.shape[3] !== channels) {
+      throw new RangeError(`this convolution takes pictures [N, H, W, ${channels}], not [${input.shape.join(', ')}]`);
+    }
+    const product = this.inputJvp({ input }, input);
+    return { output: this.bias ? tf.add(product, this.bias.value) : product, saved: { input } };
+  }
+
+  inputJvp({ input }: ConvSaved, dx: tf.Tensor): tf.Tensor {
+    const placement = this.#place(input);
+    const weights = this.#split(this.weight.value);
+    return onPictures(dx, (pictures) =>
+      join(this.#split(pictures).map((group, g) => convolve(group, weights[g]!, placement))),
+    );
+  }
+
+  inputVjp({ input }: ConvSaved, dy: tf.Tensor): tf.Tensor {
+    const placement = this.#place(input);
+    const weights = this.#split(this.weight.value);
+    return onPictures(dy, (pictures) =>
+      join(this.#split(pictures).map((group, g) => convolveTransposed(group, weights[g]!, placement))),
+    );
+  }
+
+  paramJvp({ input }: ConvSaved, name: string, dw: tf.Tensor): tf.Tensor {
+    const placement = this.#place(input);
+    const [samples = 0] = input.shape;
+    if (name === 'bias' && this.bias) {
+      const leading = dw.shape.slice(0, -1);
+      const out = dw.shape.at(-1) ?? 0;
+      const everywhere = tf.zeros([...leading, samples, ...placement.output, out]);
+      return tf.add(everywhere, tf.reshape(dw, [...leading, 1, 1, 1, out]));
+    }
+    if (name !== 'weight') return noParameter(this.kind, name);
+    const weights = this.#split(dw);
+    const convolved = this.#split(input).map((group, g) => {
+      const weight = weights[g]!;
+      return vectorsFirst(convolve(group, vectorsLast(weight), placement), weight);
+    });
+    return join(convolved);
+  }
+
+  paramVjp({ input }: ConvSaved, name: string, dy: tf.Tensor): tf.Tensor {
+    if (name === 'bias' && this.bias) return tf.sum(dy, [-4, -3, -2]);
+    if (name !== 'weight') return noParameter(this.kind, name);
+    const placement = this.#place(input);
+    const gradients = this.#split(dy);
+    const correlated = this.#split(input).map((group, g) => {
+      const gradient = gradients[g]!;
+      return vectorsFirst(correlate(group, vectorsLast(gradient), placement), gradient);
+    });
+    return join(correlated);
+  }
+
+  /** The windows of pictures as rows, [N, P, kh kw in]: what K-FAC and Hessian backpropagation see as the input. */
+  unfold(pictures: tf.Tensor): tf.Tensor {
+    return unfold(pictures, this.#place(pictures));
+  }
+
+  #place(pictures: tf.Tensor): Placement {
+    return placeWindow(this.#window, sizeOf(pictures));
+  }
+
+  /** The groups of the last axis. */
+  #split(x: tf.Tensor): tf.Tensor[] {
+    return this.groups === 1 ? [x] : tf.split(x, this.groups, -1);
+  }
+}
+
+function join(groups: tf.Tensor[]): tf.Tensor {
+  return groups.length === 1 ? groups[0]! : tf.concat(groups, -1);
+}
+
+/** [V?, a, b, c, out] to [a, b, c, V out]: vectors become further output channels. */
+function vectorsLast(x: tf.Tensor): tf.Tensor {
+  if (x.rank === 4) return x;
+  const [vectors = 0, ...shape] = x.shape;
+  const outputs = shape.pop() ?? 0;
+  const swapped = tf.transpose(tf.reshape(x, [vectors, -1, outputs]), [1, 0, 2]);
+  return tf.reshape(swapped, [...shape, vectors * outputs]);
+}
+
+/** [a, b, c, V out] to [V?, a, b, c, out], with or without V as `like` has it: the inverse of `vectorsLast`. */
+function vectorsFirst(x: tf.Tensor, like: tf.Tensor): tf.Tensor {
+  if (like.rank === 4) return x;
+  const [vectors = 0] = like.shape;
+  const outputs = like.shape.at(-1) ?? 0;
+  const swapped = tf.transpose(tf.reshape(x, [-1, vectors, outputs]), [1, 0, 2]);
+  return tf.reshape(swapped, [vectors, ...x.shape.slice(0, 3), outputs]);
+}
