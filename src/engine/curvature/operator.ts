@@ -1,19 +1,38 @@
+import { ConfigError } from '../../errors.js';
 import * as tf from '../tf.js';
 
 /**
- * A symmetric curvature C of one parameter, n = number of its elements.
+ * A symmetric linear operator C: the curvature of one parameter, of a whole network, of a loss; n = number of elements
+ * of its vectors.
  *
- * Vectors have the parameter's own shape: no caller flattens. An operator owns its tensors until `dispose()`.
+ * Vectors have the operator's own shape (a parameter's own shape): no caller flattens. Results belong to the caller,
+ * and no method leaves anything else behind. An operator owns its tensors until `dispose()`; what it was made from
+ * stays its maker's.
  */
-export interface CurvatureOperator {
+export interface LinearOperator {
   /** Shape of the vectors; n is its product. */
   readonly shape: readonly number[];
   /** C v, scale as the curvature's own (mean loss: 1/N inside). */
   matvec(v: tf.Tensor): tf.Tensor;
+  /** C v for V vectors at once: [V, ...shape] to [V, ...shape]. */
+  matmat(vs: tf.Tensor): tf.Tensor;
+  /** The diagonal, in the shape of the vectors. */
+  diag(): tf.Tensor;
+  /** Sum of the diagonal, a scalar. */
+  trace(): tf.Tensor;
+  /**
+   * The matrix [n, n], over the row-major elements of the vectors.
+   * @throws ConfigError if it would take more than 1 GiB
+   */
+  toDense(): tf.Tensor;
   /** The system (alpha I + (1 - alpha) C) x = b in the coordinates where its Krylov space is smallest. */
   dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem;
+  /** Free what the operator owns. Once is enough, twice does no harm; products are not possible after it. */
   dispose(): void;
 }
+
+/** A `LinearOperator` that is the curvature of a parameter. */
+export type CurvatureOperator = LinearOperator;
 
 /**
  * B independent symmetric systems A_j x_j = b_j, side by side, in coordinates of length n.
@@ -30,6 +49,7 @@ export interface KrylovSystem {
   apply(p: tf.Tensor): tf.Tensor;
   /** From coordinates [B, n] back to the parameter's shape. */
   lift(x: tf.Tensor): tf.Tensor;
+  /** Free the right-hand side and what else the system holds; vectors from `lift` stay. */
   dispose(): void;
 }
 
@@ -43,4 +63,77 @@ export function plainSystem(matvec: (v: tf.Tensor) => tf.Tensor, b: tf.Tensor, a
     lift: (x) => tf.reshape(x, shape),
     dispose: () => rhs.dispose(),
   };
+}
+
+/** Rows `begin` to `end` of the identity [n, n], which itself may be too large. */
+export function unitVectors(begin: number, end: number, n: number): tf.Tensor {
+  return tf.cast(tf.equal(tf.expandDims(tf.range(begin, end), 1), tf.range(0, n)), 'float32');
+}
+
+/** Most elements of a dense operator: 1 GiB of float32. */
+const mostDenseElements = 2 ** 28;
+/** Elements of the unit vectors that go through an operator at once: large enough to amortise calls, 4 MiB. */
+const chunkElements = 2 ** 20;
+
+/**
+ * An operator from its product with many vectors; the rest has a default. A subclass that knows its diagonal without
+ * products says so in `diagonal`, one with a smaller Krylov space in `dampedSystem`.
+ */
+export abstract class SymmetricOperator implements LinearOperator {
+  abstract readonly shape: readonly number[];
+
+  /** C v for [V, ...shape]; runs in a tidy. */
+  protected abstract multiply(vs: tf.Tensor): tf.Tensor;
+  abstract dispose(): void;
+
+  matvec(v: tf.Tensor): tf.Tensor {
+    return tf.scoped(() => tf.reshape(this.multiply(tf.expandDims(v, 0)), [...this.shape]));
+  }
+
+  matmat(vs: tf.Tensor): tf.Tensor {
+    return tf.scoped(() => this.multiply(vs));
+  }
+
+  diag(): tf.Tensor {
+    return tf.scoped(() => this.diagonal());
+  }
+
+  trace(): tf.Tensor {
+    return tf.scoped(() => tf.sum(this.diagonal()));
+  }
+
+  toDense(): tf.Tensor {
+    const n = tf.util.sizeFromShape([...this.shape]);
+    if (n * n > mostDenseElements) {
+      const gibibytes = ((4 * n * n) / 2 ** 30).toFixed(1);
+      throw new ConfigError(
+        `a dense operator on [${this.shape.join(', ')}] takes ${gibibytes} GiB, more than 1 GiB: ` +
+          'use its products, its diagonal or a submatrix',
+      );
+    }
+    // C is symmetric, so the products of the unit vectors are the rows as well as the columns.
+    return tf.scoped(() => tf.concat(this.#onUnitVectors((products) => tf.reshape(products, [-1, n]))));
+  }
+
+  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+    return plainSystem((v) => this.matvec(v), b, alpha);
+  }
+
+  /** The diagonal; runs in a tidy. */
+  protected diagonal(): tf.Tensor {
+    const parts = this.#onUnitVectors((products, units) => tf.sum(tf.mul(products, units), 0));
+    return parts.reduce((total, part) => tf.add(total, part));
+  }
+
+  /** `use(C e, e)` for all unit vectors e, a chunk [V, ...shape] at a time. */
+  #onUnitVectors(use: (products: tf.Tensor, units: tf.Tensor) => tf.Tensor): tf.Tensor[] {
+    const n = tf.util.sizeFromShape([...this.shape]);
+    const size = Math.max(1, Math.floor(chunkElements / n));
+    return Array.from({ length: Math.ceil(n / size) }, (_, k) =>
+      tf.scoped(() => {
+        const units = tf.reshape(unitVectors(k * size, Math.min((k + 1) * size, n), n), [-1, ...this.shape]);
+        return use(this.multiply(units), units);
+      }),
+    );
+  }
 }

@@ -1,0 +1,337 @@
+import fc from 'fast-check';
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import {
+  curvatureProducts,
+  inputCurvature,
+  lossHessian,
+  networkCurvature,
+} from '../../src/engine/curvature/cvp/index.js';
+import { diagonalOperator, lowRank, sumOf } from '../../src/engine/curvature/algebra.js';
+import { hessianBackpropagation } from '../../src/engine/curvature/hbp/index.js';
+import type { LinearOperator } from '../../src/engine/curvature/operator.js';
+import type { SecondOrder } from '../../src/engine/curvature/second-order.js';
+import { backpropagate } from '../../src/engine/nn/backward.js';
+import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
+import { Sequential } from '../../src/engine/nn/sequential.js';
+import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
+import * as tf from '../../src/engine/tf.js';
+import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import {
+  activations,
+  expectClose,
+  goldenNames,
+  type GoldenTensor,
+  layerOf,
+  type LayerSpec,
+  networkLayouts,
+  networkOf,
+  parameterLayout,
+  type Params,
+  readGolden,
+  type SingleSpec,
+  tensorOf,
+  toleranceOf,
+} from '../support/golden.js';
+import { again, type NetworkCase, networkCases, type Pass, passOf, runsHere } from '../support/random-network.js';
+
+const modes: SecondOrder[] = ['none', 'zero', 'abs', 'clip'];
+const tolerance = { rtol: 2e-5, atol: 1e-6 };
+
+const blocksOf = ({ model, trace, gradients, loss, lossSaved }: Pass, secondOrder: SecondOrder) =>
+  curvatureProducts(model, trace, gradients, lossHessian(loss, lossSaved), { secondOrder });
+const wholeOf = ({ model, trace, gradients, loss, lossSaved }: Pass, secondOrder: SecondOrder) =>
+  networkCurvature(model, trace, gradients, lossHessian(loss, lossSaved), { secondOrder });
+const inputOf = ({ model, input, trace, gradients, loss, lossSaved }: Pass, secondOrder: SecondOrder) =>
+  inputCurvature(model, trace, gradients, lossHessian(loss, lossSaved), input.shape, { secondOrder });
+
+function disposing<T>(operators: LinearOperator[], body: () => T): T {
+  const result = body();
+  operators.forEach((operator) => operator.dispose());
+  return result;
+}
+
+type Vectors = Record<string, GoldenTensor[]>;
+
+interface LayerGiven {
+  params: Params;
+  input: GoldenTensor;
+  upstream_grad: GoldenTensor;
+  cvp_output_operator: { diag: GoldenTensor; factor: GoldenTensor };
+  vectors: Vectors;
+}
+interface LayerExpected {
+  output: GoldenTensor;
+  cvp: { modes: SecondOrder[]; input_hvp: GoldenTensor[]; hvp: Vectors }[];
+}
+
+describeOnEveryBackend('exact products of layers against golden numbers', () => {
+  it.each(goldenNames('layer_'))('%s', (name) => {
+    const golden = readGolden<LayerGiven, LayerExpected, { layer: SingleSpec }>(name);
+    const { spec, given, expected } = golden;
+    const tolerance = toleranceOf(golden);
+    tf.tidy(() => {
+      const input = tensorOf(activations(given.input));
+      const model = new Sequential([layerOf(spec.layer, given.params)]);
+      const trace = model.forward(input);
+      // What Flatten puts out still has its elements in the order of the picture.
+      const { shape } = spec.layer.type === 'Flatten' ? given.input : expected.output;
+      const onOutput = ({ data }: Pick<GoldenTensor, 'data'>): tf.Tensor =>
+        tf.reshape(tensorOf(activations({ shape, dtype: 'float64', data })), trace.output.shape);
+      const onInput = (vector: GoldenTensor): GoldenTensor => activations({ ...vector, shape: given.input.shape });
+      const { diag, factor } = given.cvp_output_operator;
+      const columns = [0, 1].map((k) => onOutput({ data: factor.data.filter((_, i) => i % 2 === k) }));
+      const output = (): LinearOperator => sumOf([diagonalOperator(onOutput(diag)), lowRank(tf.stack(columns))]);
+      const gradients = backpropagate(model, trace, onOutput(given.upstream_grad));
+      for (const { modes: listed, input_hvp, hvp } of expected.cvp) {
+        for (const secondOrder of listed) {
+          const onInputs = inputCurvature(model, trace, gradients, output(), input.shape, { secondOrder });
+          input_hvp.forEach((product, k) => {
+            const v = tensorOf(onInput(given.vectors.input![k]!));
+            expectClose(onInputs.matvec(v), onInput(product), tolerance, `${secondOrder} input ${k}`);
+          });
+          onInputs.dispose();
+          if (model.parameters.length === 0) continue;
+          const operators = curvatureProducts(model, trace, gradients, output(), { secondOrder });
+          for (const { parameter } of model.parameters) {
+            const operator = operators[`0.${parameter.name}`]!;
+            const layout = parameterLayout(given.params[parameter.name]!.shape);
+            hvp[parameter.name]!.forEach((product, k) => {
+              const v = tensorOf(layout(given.vectors[parameter.name]![k]!));
+              expectClose(operator.matvec(v), layout(product), tolerance, `${secondOrder} ${parameter.name} ${k}`);
+            });
+            operator.dispose();
+          }
+        }
+      }
+      model.dispose();
+    });
+  });
+});
+
+interface NetworkGiven {
+  params: Params;
+  input: GoldenTensor;
+  labels: GoldenTensor;
+  vectors: Vectors;
+}
+interface NetworkExpected {
+  cvp: { modes: SecondOrder[]; hvp: Vectors }[];
+  exact_ggn_vp: Vectors;
+  exact_hessian_vp: Vectors;
+}
+
+describeOnEveryBackend('exact products of networks against golden numbers', () => {
+  it.each(goldenNames('network_'))('%s', async (name) => {
+    const golden = readGolden<NetworkGiven, NetworkExpected, { network: { layers: LayerSpec[] } }>(name);
+    const { given, expected } = golden;
+    const { layers } = golden.spec.network;
+    const layouts = networkLayouts(layers, given.params, given.input);
+    await expectNoLeak(() =>
+      tf.tidy(() => {
+        const model = networkOf(layers, given.params, given.input);
+        const loss = new CrossEntropy();
+        const trace = model.forward(tensorOf(activations(given.input)));
+        const { saved } = loss.forward(trace.output, tensorOf(given.labels));
+        const gradients = backpropagate(model, trace, loss.gradient(saved));
+        const listed = expected.cvp.flatMap((entry) => entry.modes.map((mode) => ({ mode, hvp: entry.hvp })));
+        expect(listed.map(({ mode }) => mode).sort()).toEqual([...modes].sort());
+        const exact = [
+          { mode: 'zero', hvp: expected.exact_ggn_vp },
+          { mode: 'none', hvp: expected.exact_hessian_vp },
+        ] as const;
+        for (const { mode, hvp } of [...listed, ...exact]) {
+          const hessian = lossHessian(loss, saved);
+          const operators = curvatureProducts(model, trace, gradients, hessian, { secondOrder: mode });
+          expect(Object.keys(operators).sort()).toEqual(Object.keys(hvp).sort());
+          for (const [path, operator] of Object.entries(operators)) {
+            const v = tensorOf(layouts[path]!(given.vectors[path]![0]!));
+            expectClose(operator.matvec(v), layouts[path]!(hvp[path]![0]!), toleranceOf(golden), `${mode} ${path}`);
+            operator.dispose();
+          }
+        }
+        model.dispose();
+      }),
+    );
+  });
+});
+
+describe.each([
+  ['fully connected', { pictures: false }, 12],
+  ['pictures', { pictures: true }, 3],
+] as const)('%s networks:', (_, kind, numRuns) => {
+  describeOnEveryBackend('laws of exact curvature products', () => {
+    const law = (options: { smooth?: boolean; samples?: number }, check: (pass: Pass) => void): void => {
+      fc.assert(
+        fc.property(networkCases({ ...kind, ...options }), (networkCase) =>
+          tf.tidy(() => {
+            const pass = passOf(networkCase);
+            check(pass);
+            pass.model.dispose();
+          }),
+        ),
+        { numRuns: runsHere(numRuns) },
+      );
+    };
+
+    it('the network is symmetric, its diagonal blocks are those of the parameters', () => {
+      law({}, (pass) => {
+        for (const mode of modes) {
+          const blocks = blocksOf(pass, mode);
+          const whole = wholeOf(pass, mode);
+          disposing([whole, ...Object.values(blocks)], () => {
+            const dense = whole.toDense();
+            expectClose(tf.transpose(dense), Array.from(dense.dataSync()), tolerance, `${mode}: symmetry`);
+            let begin = 0;
+            for (const { path, parameter } of pass.model.parameters) {
+              const { size } = parameter.value;
+              const slice = tf.slice(dense, [begin, begin], [size, size]);
+              expectClose(blocks[path]!.toDense(), Array.from(slice.dataSync()), tolerance, `${mode} ${path}`);
+              begin += size;
+            }
+            expect(begin).toBe(dense.shape[0]);
+          });
+        }
+      });
+    });
+
+    it('zero, abs and clip are positive semi-definite, for the parameters and for the input', () => {
+      law({}, (pass) => {
+        for (const mode of modes.slice(1)) {
+          for (const operator of [wholeOf(pass, mode), inputOf(pass, mode)]) {
+            const dense = disposing([operator], () => operator.toDense());
+            const values = eigenvalues(dense);
+            expect(Math.min(...values)).toBeGreaterThanOrEqual(-1e-5 * Math.max(...values) - 1e-7);
+          }
+        }
+      });
+    });
+
+    it('none is the derivative of the gradient: difference quotients along random directions', () => {
+      law({ smooth: true }, (pass) => {
+        const whole = wholeOf(pass, 'none');
+        const values = pass.model.parameters.map(({ parameter }) => tf.clone(parameter.value));
+        const direction = values.map(({ shape }, i) => tf.randomNormal(shape, 0, 1, 'float32', i + 1));
+        const v = tf.concat(direction.map((part) => tf.reshape(part, [-1])));
+        const length = tf.norm(v);
+        const product = disposing([whole], () => whole.matvec(tf.div(v, length)));
+        const gradientAt = (h: number): tf.Tensor => {
+          const moved = values.map((value, i) => tf.add(value, tf.div(tf.mul(h, direction[i]!), length)));
+          const { model, loss, input, target } = pass;
+          const evaluate = model.parameters.reduce<() => Pick<Pass, 'gradients'>>(
+            (inner, { parameter }, i) =>
+              () =>
+                parameter.withValue(moved[i]!, inner),
+            () => again(model, loss, input, target),
+          );
+          const { parameters } = evaluate().gradients;
+          return tf.concat(model.parameters.map(({ path }) => tf.reshape(parameters[path]!, [-1])));
+        };
+        const quotient = (h: number): tf.Tensor => tf.div(tf.sub(gradientAt(h), gradientAt(-h)), 2 * h);
+        // Richardson's combination: the error of the quotient is O(h^4), that of float32 about 1e-6 of the gradient.
+        const derivative = tf.div(tf.sub(tf.mul(4, quotient(0.03)), quotient(0.06)), 3);
+        const scale = Math.max(1, ...Array.from(tf.concat(gradientsOf(pass)).dataSync()).map(Math.abs));
+        expectClose(product, Array.from(derivative.dataSync()), { rtol: 2e-3, atol: 1e-4 * scale }, 'H v');
+      });
+    });
+
+    it('is Hessian backpropagation for a single sample', () => {
+      law({ samples: 1 }, (pass) => {
+        for (const secondOrder of ['none', 'zero'] as const) {
+          const exact = blocksOf(pass, secondOrder);
+          const { model, trace, gradients, loss, lossSaved } = pass;
+          const backpropagated = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(lossSaved), {
+            secondOrder,
+          });
+          disposing([...Object.values(exact), ...Object.values(backpropagated)], () => {
+            expect(Object.keys(exact).sort()).toEqual(Object.keys(backpropagated).sort());
+            for (const [path, operator] of Object.entries(exact)) {
+              const dense = Array.from(operator.toDense().dataSync());
+              expectClose(backpropagated[path]!.toDense(), dense, tolerance, `${secondOrder} ${path}`);
+            }
+          });
+        }
+      });
+    });
+  });
+});
+
+describeOnEveryBackend('operators of exact products', () => {
+  const networkCase: NetworkCase = {
+    pictures: true,
+    activation: 'tanh',
+    pooling: 'max',
+    hidden: [],
+    outputs: 3,
+    samples: 3,
+    loss: 'cross-entropy',
+    reduction: 'mean',
+    seed: 7,
+  };
+
+  it('keep the weights of the forward pass', () => {
+    tf.tidy(() => {
+      const pass = passOf(networkCase);
+      const operators = modes.flatMap((mode) => [wholeOf(pass, mode), ...Object.values(blocksOf(pass, mode))]);
+      const vectors = operators.map(({ shape }) => tf.randomNormal([...shape], 0, 1, 'float32', 1));
+      const before = operators.map((operator, i) => Array.from(operator.matvec(vectors[i]!).dataSync()));
+      for (const { parameter } of pass.model.parameters) parameter.assign(tf.mul(2, parameter.value));
+      const after = operators.map((operator, i) => Array.from(operator.matvec(vectors[i]!).dataSync()));
+      expect(after).toEqual(before);
+      operators.forEach((operator) => operator.dispose());
+      pass.model.dispose();
+    });
+  });
+
+  it('take many vectors at once', () => {
+    tf.tidy(() => {
+      const pass = passOf(networkCase);
+      for (const operator of [wholeOf(pass, 'none'), inputOf(pass, 'abs'), ...Object.values(blocksOf(pass, 'clip'))]) {
+        const vs = tf.randomNormal([3, ...operator.shape], 0, 1, 'float32', 1);
+        const single = tf.stack(tf.unstack(vs).map((v) => operator.matvec(v)));
+        expectClose(operator.matmat(vs), Array.from(single.dataSync()), { rtol: 1e-6, atol: 1e-7 });
+        operator.dispose();
+      }
+      pass.model.dispose();
+    });
+  });
+
+  it('leave no tensors, each disposed at its own time and outside of any tidy', async () => {
+    await expectNoLeak(() => {
+      const kept: LinearOperator[] = [];
+      tf.tidy(() => {
+        const pass = passOf(networkCase);
+        for (const mode of modes)
+          kept.push(wholeOf(pass, mode), inputOf(pass, mode), ...Object.values(blocksOf(pass, mode)));
+        pass.model.dispose();
+      });
+      for (const operator of kept) {
+        const v = tf.ones([...operator.shape]);
+        const product = operator.matvec(v);
+        expect(product.dataSync().every(Number.isFinite)).toBe(true);
+        tf.dispose([v, product]);
+        operator.dispose();
+        operator.dispose();
+      }
+    });
+  });
+
+  it('refuse a network without parameters', () => {
+    tf.tidy(() => {
+      const pass = passOf(networkCase);
+      const model = new Sequential([new Sigmoid()]);
+      const bare = { ...pass, model };
+      expect(() => blocksOf(bare, 'zero')).toThrow(/without parameters has no parameter curvature/);
+      pass.model.dispose();
+    });
+  });
+});
+
+function eigenvalues(dense: tf.Tensor): number[] {
+  const [n = 0] = dense.shape;
+  const matrix = Matrix.from1DArray(n, n, Array.from(dense.dataSync()));
+  return new EigenvalueDecomposition(matrix, { assumeSymmetric: true }).realEigenvalues;
+}
+
+function gradientsOf({ gradients }: Pass): tf.Tensor[] {
+  return Object.values(gradients.parameters).map((gradient) => tf.reshape(gradient, [-1]));
+}
