@@ -15,6 +15,11 @@ export interface RowBlocks {
   readonly size: number;
 }
 
+/**
+ * Blocks of ceil(rows / maxBlocks) rows.
+ *
+ * @throws RangeError  maxBlocks is no positive integer
+ */
 export function splitRows(rows: number, maxBlocks: number): RowBlocks {
   if (!Number.isInteger(maxBlocks) || maxBlocks < 1) {
     throw new RangeError(`blocks must be a positive integer, not ${maxBlocks}`);
@@ -39,18 +44,20 @@ export function fromBlocks(blocks: RowBlocks, x: tf.Tensor): tf.Tensor {
 export function diagonalBlocks(blocks: RowBlocks, matrix: tf.Tensor): tf.Tensor {
   const { rows, count, size } = blocks;
   if (count === 1) return tf.reshape(matrix, [1, size, size]);
-  const missing = count * size - rows;
-  const padding: [number, number] = [0, missing];
-  const padded = missing === 0 ? matrix : tf.pad(matrix, [padding, padding]);
-  // As pieces of c columns, row r of the matrix is B pieces; block j wants the j-th piece of its own rows.
-  const pieces = tf.reshape(padded, [count * size * count, size]);
-  const wanted = tf.resident(`diagonal pieces ${count} ${size}`, () =>
-    tf.tensor1d(
-      Array.from({ length: count * size }, (_, row) => row * count + Math.floor(row / size)),
-      'int32',
-    ),
-  );
-  return tf.reshape(tf.gather(pieces, wanted as tf.Tensor1D), [count, size, size]);
+  return tf.scoped(() => {
+    const missing = count * size - rows;
+    const padding: [number, number] = [0, missing];
+    const padded = missing === 0 ? matrix : tf.pad(matrix, [padding, padding]);
+    // As pieces of c columns, row r of the matrix is B pieces; block j wants the j-th piece of its own rows.
+    const pieces = tf.reshape(padded, [count * size * count, size]);
+    const wanted = tf.resident(`diagonal pieces ${count} ${size}`, () =>
+      tf.tensor1d(
+        Array.from({ length: count * size }, (_, row) => row * count + Math.floor(row / size)),
+        'int32',
+      ),
+    );
+    return tf.reshape(tf.gather(pieces, wanted as tf.Tensor1D), [count, size, size]);
+  });
 }
 
 function padRows({ rows, count, size }: RowBlocks, x: tf.Tensor): tf.Tensor {

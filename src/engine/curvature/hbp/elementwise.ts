@@ -1,41 +1,50 @@
 import type { ElementwiseLayer } from '../../nn/layer.js';
 import * as tf from '../../tf.js';
-import type { HbpContext, HbpRule, SecondOrder } from './rule.js';
+import { modified } from '../second-order.js';
+import type { HbpContext, HbpRule } from './rule.js';
 
 /**
  * H_x = D H D + diag(r) with D = diag(E[phi'(x)]), or E[phi'(x) phi'(x)^T] * H elementwise if the Jacobian is not
  * averaged; r = modified sum_n phi''(x_n) * dL/dy_n (the gradient carries the loss's 1/N).
  */
 export const elementwiseRule = {
-  inputHessian({ layer, saved, outputHessian, outputGradient, options }: HbpContext<ElementwiseLayer>) {
-    const derivative = perSample(layer.derivative(saved));
-    const samples = derivative.shape[0] ?? 1;
-    let hessian: tf.Tensor;
-    if (options.averageInputJacobian) {
-      const mean = tf.mean(derivative, 0);
-      hessian = tf.mul(tf.mul(tf.reshape(mean, [-1, 1]), outputHessian), mean);
-    } else {
-      hessian = tf.mul(tf.div(tf.matMul(derivative, derivative, true, false), samples), outputHessian);
-    }
-    if (options.secondOrder === 'zero') return hessian;
-    const term = layer.secondOrder(saved, outputGradient);
-    if (!term) return hessian;
-    const residual = modify(tf.sum(perSample(term), 0), options.secondOrder);
-    return tf.add(hessian, tf.mul(tf.identity(residual.size), residual));
+  inputHessian(context: HbpContext<ElementwiseLayer>) {
+    const { layer, saved, outputGradient, options } = context;
+    const passed = throughDerivative(context);
+    const term = options.secondOrder === 'zero' ? null : layer.secondOrder(saved, outputGradient);
+    if (!term || options.secondOrder === 'zero') return passed;
+    return addDiagonal(passed, modified(tf.sum(perSample(term), 0), options.secondOrder));
   },
+  workspace: ({ inputs }) => 3 * inputs ** 2,
 } satisfies HbpRule;
+
+function throughDerivative({ layer, saved, outputHessian, options }: HbpContext<ElementwiseLayer>): tf.Tensor {
+  const derivative = perSample(layer.derivative(saved));
+  const samples = derivative.shape[0] ?? 1;
+  return tf.scoped(() => {
+    if (!options.averageInputJacobian) {
+      return tf.mul(tf.div(tf.matMul(derivative, derivative, true, false), samples), outputHessian);
+    }
+    const mean = tf.mean(derivative, 0);
+    return tf.mul(tf.mul(tf.reshape(mean, [-1, 1]), outputHessian), mean);
+  });
+}
+
+/** Rows of n + 1 numbers with the value first, read as rows of n, have it on the diagonal. */
+function addDiagonal(matrix: tf.Tensor, values: tf.Tensor): tf.Tensor {
+  const n = values.size;
+  return tf.scoped(() => {
+    const diagonal = tf.scoped(() => {
+      const rows = tf.pad(tf.reshape(values, [n, 1]), [
+        [0, 0],
+        [0, n],
+      ]);
+      return tf.reshape(tf.slice(tf.reshape(rows, [-1]), 0, n * n), [n, n]);
+    });
+    return tf.add(matrix, diagonal);
+  });
+}
 
 function perSample(x: tf.Tensor): tf.Tensor {
   return tf.reshape(x, [x.shape[0] ?? 1, -1]);
-}
-
-function modify(term: tf.Tensor, mode: Exclude<SecondOrder, 'zero'>): tf.Tensor {
-  switch (mode) {
-    case 'none':
-      return term;
-    case 'abs':
-      return tf.abs(term);
-    case 'clip':
-      return tf.relu(term);
-  }
 }

@@ -1,8 +1,10 @@
+import * as tf from '../../tf.js';
 import type { HbpContext, HbpRule } from './rule.js';
 
 /** Only the labels of a sample's elements change, and both sides count them row-major: H_x = H. */
 export const flattenRule = {
   inputHessian({ outputHessian }: HbpContext) {
-    return outputHessian;
+    return tf.view(outputHessian);
   },
+  workspace: () => 0,
 } satisfies HbpRule;

@@ -1,29 +1,21 @@
 import type { Gradients } from '../../nn/backward.js';
-import type { LayerKind } from '../../nn/layer.js';
 import type { Sequential, Trace } from '../../nn/sequential.js';
 import * as tf from '../../tf.js';
 import type { CurvatureOperator } from '../operator.js';
-import { elementwiseRule } from './elementwise.js';
-import { flattenRule } from './flatten.js';
-import { linearRule } from './linear.js';
-import type { HbpOptions, HbpRule } from './rule.js';
+import { checkMemory, forecastOf } from './forecast.js';
+import type { HbpOptions } from './rule.js';
+import { rules } from './rules.js';
 
-export type { HbpOptions, SecondOrder } from './rule.js';
-
-/** One rule a kind of layer: a kind without one does not compile. */
-const rules = {
-  linear: linearRule,
-  flatten: flattenRule,
-  sigmoid: elementwiseRule,
-  tanh: elementwiseRule,
-  relu: elementwiseRule,
-} satisfies Record<LayerKind, unknown> as unknown as Record<LayerKind, HbpRule>;
+export type { SecondOrder } from '../second-order.js';
+export { forecastHbp, type HbpForecast, type HbpStep } from './forecast.js';
+export type { HbpOptions } from './rule.js';
 
 const defaults: HbpOptions = {
   secondOrder: 'zero',
   averageInputJacobian: true,
   averageParameterJacobian: true,
   blocks: 1,
+  memoryLimit: 4 * 2 ** 30,
 };
 
 /**
@@ -32,6 +24,7 @@ const defaults: HbpOptions = {
  *
  * @param outputHessian  (1/N) sum_n of the loss Hessians with respect to the network's output, [C, C]
  * @param gradients      of the same forward pass; second-order terms need the gradients of the layer outputs
+ * @throws ConfigError   the forecast is above `memoryLimit`
  * @returns operators by place ("0.weight"), at the weights of the forward pass; the caller disposes them
  */
 export function hessianBackpropagation(
@@ -42,10 +35,12 @@ export function hessianBackpropagation(
   options: Partial<HbpOptions> = {},
 ): Record<string, CurvatureOperator> {
   const complete = { ...defaults, ...options };
+  const outputShapes = gradients.outputs.map((gradient) => gradient?.shape.slice(1) ?? []);
+  checkMemory(forecastOf(model, outputShapes, complete.blocks), complete.memoryLimit);
   const curvature: Record<string, CurvatureOperator> = {};
   tf.tidy(() => {
     const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
-    let hessian = outputHessian;
+    let hessian = tf.view(outputHessian);
     for (let l = model.layers.length - 1; l >= Math.max(first, 0); l--) {
       const { path, layer } = model.layers[l]!;
       const rule = rules[layer.kind];
@@ -56,10 +51,11 @@ export function hessianBackpropagation(
         outputGradient: gradients.outputs[l]!,
         options: complete,
       };
-      for (const [name, operator] of Object.entries(rule.parameterCurvature?.(context) ?? {})) {
-        curvature[`${path}.${name}`] = operator;
-      }
-      if (l > first) hessian = rule.inputHessian(context);
+      const operators = tf.scoped(() => rule.parameterCurvature?.(context) ?? {});
+      for (const [name, operator] of Object.entries(operators)) curvature[`${path}.${name}`] = operator;
+      const next = l > first ? tf.scoped(() => rule.inputHessian(context)) : null;
+      hessian.dispose(); // the largest matrices of all: each goes as soon as it has been passed on
+      if (next) hessian = next;
     }
   });
   return curvature;

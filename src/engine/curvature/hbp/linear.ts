@@ -2,7 +2,7 @@ import type { Linear } from '../../nn/linear.js';
 import * as tf from '../../tf.js';
 import { diagonalBlocks, splitRows } from '../row-blocks.js';
 import { BlockDense, BlockKroneckerGram, BlockKroneckerMean } from './operators.js';
-import type { HbpContext, HbpRule } from './rule.js';
+import type { HbpContext, HbpRule, Sizes } from './rule.js';
 
 /** H_x = W^T H W, H_W = H (x) E[x] E[x]^T or H (x) E[x x^T], H_b = H. */
 export const linearRule = {
@@ -10,6 +10,7 @@ export const linearRule = {
     const weight = layer.weight.value;
     return tf.matMul(weight, tf.matMul(outputHessian, weight), true, false);
   },
+  workspace: ({ inputs, outputs }) => outputs * inputs + inputs ** 2,
   parameterCurvature({ layer, saved, outputHessian, options }: HbpContext<Linear, { input: tf.Tensor }>) {
     const blocks = splitRows(layer.weight.shape[0] ?? 0, options.blocks);
     const hessians = diagonalBlocks(blocks, outputHessian);
@@ -17,5 +18,11 @@ export const linearRule = {
       ? new BlockKroneckerMean(hessians, blocks, tf.mean(saved.input, 0))
       : new BlockKroneckerGram(hessians, blocks, saved.input);
     return layer.bias ? { weight, bias: new BlockDense(hessians, blocks) } : { weight };
+  },
+  /** One block is H itself; several are a copy of its diagonal blocks, shared by the weight and the bias. */
+  parameterStorage(_layer: Linear, { outputs }: Sizes, blocks: number) {
+    const { count, size } = splitRows(outputs, blocks);
+    const copied = count * size ** 2;
+    return count === 1 ? { kept: outputs ** 2, passing: 0 } : { kept: copied, passing: copied };
   },
 } satisfies HbpRule;

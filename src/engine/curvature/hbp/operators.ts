@@ -3,29 +3,33 @@
  * only the rows within a block, so that the diagonal blocks H_j [B, c, c] (see `diagonalBlocks`) are all of H that it
  * needs.
  */
-import type { CurvatureOperator, KrylovSystem } from '../operator.js';
+import { type KrylovSystem, SymmetricOperator } from '../operator.js';
 import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
 import * as tf from '../../tf.js';
 
 /** C v = H v, the curvature of a bias [o]. */
-export class BlockDense implements CurvatureOperator {
-  readonly shape: readonly number[];
+export class BlockDense extends SymmetricOperator {
+  override readonly shape: readonly number[];
   readonly #hessians: tf.Tensor;
 
   constructor(
     hessians: tf.Tensor,
     private readonly blocks: RowBlocks,
   ) {
+    super();
     this.shape = [blocks.rows];
-    this.#hessians = tf.keep(tf.clone(hessians));
+    this.#hessians = tf.keep(tf.view(hessians));
   }
 
-  matvec(v: tf.Tensor): tf.Tensor {
-    const product = multiplyBlocks(this.#hessians, toBlocks(this.blocks, v));
-    return fromBlocks(this.blocks, product);
+  protected override multiply(vs: tf.Tensor): tf.Tensor {
+    return tf.transpose(multiplyColumns(this.blocks, this.#hessians, tf.transpose(vs)));
   }
 
-  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  protected override diagonal(): tf.Tensor {
+    return blockDiagonals(this.blocks, this.#hessians);
+  }
+
+  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
     const rhs = tf.keep(toBlocks(this.blocks, b));
     return {
       rhs,
@@ -35,7 +39,7 @@ export class BlockDense implements CurvatureOperator {
     };
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.#hessians.dispose();
   }
 }
@@ -49,8 +53,8 @@ export class BlockDense implements CurvatureOperator {
  * with weight ||E_j||^2 on xi. E is formed explicitly: its norm as a difference of norms would cancel, since sigmoid
  * layers have nearly constant inputs.
  */
-export class BlockKroneckerMean implements CurvatureOperator {
-  readonly shape: readonly number[];
+export class BlockKroneckerMean extends SymmetricOperator {
+  override readonly shape: readonly number[];
   readonly #hessians: tf.Tensor;
   readonly #mean: tf.Tensor;
 
@@ -60,18 +64,24 @@ export class BlockKroneckerMean implements CurvatureOperator {
     private readonly blocks: RowBlocks,
     mean: tf.Tensor,
   ) {
+    super();
     this.shape = [blocks.rows, mean.size];
-    this.#hessians = tf.keep(tf.clone(hessians));
-    this.#mean = tf.keep(tf.clone(mean));
+    this.#hessians = tf.keep(tf.view(hessians));
+    this.#mean = tf.keep(tf.view(mean));
   }
 
-  matvec(v: tf.Tensor): tf.Tensor {
-    const column = tf.matMul(v, tf.reshape(this.#mean, [-1, 1]));
-    const product = multiplyBlocks(this.#hessians, toBlocks(this.blocks, tf.reshape(column, [-1])));
-    return outer(fromBlocks(this.blocks, product), this.#mean);
+  protected override multiply(vs: tf.Tensor): tf.Tensor {
+    const [vectors = 0, rows = 0, fanIn = 0] = vs.shape;
+    const along = tf.matMul(tf.reshape(vs, [vectors * rows, fanIn]), tf.reshape(this.#mean, [-1, 1]));
+    const product = multiplyColumns(this.blocks, this.#hessians, tf.transpose(tf.reshape(along, [vectors, rows])));
+    return tf.mul(tf.expandDims(tf.transpose(product), 2), this.#mean);
   }
 
-  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  protected override diagonal(): tf.Tensor {
+    return outer(blockDiagonals(this.blocks, this.#hessians), tf.square(this.#mean));
+  }
+
+  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
     const { blocks } = this;
     const { rhs, metric, residual, direction, scale } = tf.scoped(() => {
       const mu = tf.sum(tf.square(this.#mean));
@@ -110,14 +120,14 @@ export class BlockKroneckerMean implements CurvatureOperator {
     };
   }
 
-  dispose(): void {
+  override dispose(): void {
     tf.dispose([this.#hessians, this.#mean]);
   }
 }
 
 /** C V = H V (1/N) X^T X, the curvature of a weight [o, i] with the averaged outer product of the inputs X [N, i]. */
-export class BlockKroneckerGram implements CurvatureOperator {
-  readonly shape: readonly number[];
+export class BlockKroneckerGram extends SymmetricOperator {
+  override readonly shape: readonly number[];
   readonly #hessians: tf.Tensor;
   readonly #inputs: tf.Tensor;
 
@@ -126,19 +136,27 @@ export class BlockKroneckerGram implements CurvatureOperator {
     private readonly blocks: RowBlocks,
     inputs: tf.Tensor,
   ) {
+    super();
     this.shape = [blocks.rows, inputs.shape[1] ?? 0];
-    this.#hessians = tf.keep(tf.clone(hessians));
-    this.#inputs = tf.keep(tf.clone(inputs));
+    this.#hessians = tf.keep(tf.view(hessians));
+    this.#inputs = tf.keep(tf.view(inputs));
   }
 
-  matvec(v: tf.Tensor): tf.Tensor {
-    const samples = this.#inputs.shape[0] ?? 1;
-    const onSamples = toBlocks(this.blocks, tf.matMul(v, this.#inputs, false, true));
-    const product = fromBlocks(this.blocks, tf.matMul(this.#hessians, onSamples));
-    return tf.div(tf.matMul(product, this.#inputs), samples);
+  protected override multiply(vs: tf.Tensor): tf.Tensor {
+    const [vectors = 0, rows = 0, fanIn = 0] = vs.shape;
+    const [samples = 0] = this.#inputs.shape;
+    const byRow = tf.reshape(tf.transpose(vs, [1, 0, 2]), [rows * vectors, fanIn]);
+    const onSamples = tf.reshape(tf.matMul(byRow, this.#inputs, false, true), [rows, vectors * samples]);
+    const product = tf.reshape(multiplyColumns(this.blocks, this.#hessians, onSamples), [rows * vectors, samples]);
+    const back = tf.reshape(tf.div(tf.matMul(product, this.#inputs), samples), [rows, vectors, fanIn]);
+    return tf.transpose(back, [1, 0, 2]);
   }
 
-  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  protected override diagonal(): tf.Tensor {
+    return outer(blockDiagonals(this.blocks, this.#hessians), tf.mean(tf.square(this.#inputs), 0));
+  }
+
+  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
     const { blocks } = this;
     const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(toBlocks(blocks, x), [blocks.count, -1]);
     const unflat = (x: tf.Tensor): tf.Tensor =>
@@ -152,9 +170,19 @@ export class BlockKroneckerGram implements CurvatureOperator {
     };
   }
 
-  dispose(): void {
+  override dispose(): void {
     tf.dispose([this.#hessians, this.#inputs]);
   }
+}
+
+/** H x for the columns of x [o, K], within blocks. */
+function multiplyColumns(blocks: RowBlocks, hessians: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  return fromBlocks(blocks, tf.matMul(hessians, toBlocks(blocks, x)));
+}
+
+/** The diagonal of H, [o]. */
+function blockDiagonals(blocks: RowBlocks, hessians: tf.Tensor): tf.Tensor {
+  return fromBlocks(blocks, tf.sum(tf.mul(hessians, tf.identity(blocks.size)), 2));
 }
 
 /** H_j v_j for all blocks j: [B, c, c] times [B, c]. */

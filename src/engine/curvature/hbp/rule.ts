@@ -1,22 +1,23 @@
 import type { Layer, Saved } from '../../nn/layer.js';
 import type { Tensor } from '../../tf.js';
 import type { CurvatureOperator } from '../operator.js';
+import type { SecondOrder } from '../second-order.js';
 
-/**
- * What becomes of the second-order terms of activations: `none` keeps them (Hessian), `zero` drops them (generalised
- * Gauss-Newton), `abs` and `clip` take absolute values or the positive part (positive-curvature Hessian). In HBP they
- * are first summed over the batch, then modified.
- */
-export type SecondOrder = 'none' | 'zero' | 'abs' | 'clip';
-
+/** What is averaged, what becomes of second-order terms, how layers are split, how much memory there is. */
 export interface HbpOptions {
+  /** Second-order terms of activations; `zero` (GGN) if absent. */
   readonly secondOrder: SecondOrder;
-  /** Activations: J^T H J with the batch mean J of the Jacobian (true) or the batch mean of J_n^T H J_n (false). */
+  /** Activations and max pooling: J^T H J with the batch mean J of the Jacobian (true) or the batch mean of J_n^T H J_n (false). */
   readonly averageInputJacobian: boolean;
-  /** Weights: outer product of the mean input (true) or mean of the inputs' outer products (false). */
+  /**
+   * Weights of linear layers: outer product of the mean input (true) or mean of the inputs' outer products (false).
+   * Convolutions always take the mean unfolded input.
+   */
   readonly averageParameterJacobian: boolean;
   /** Output rows of every layer with parameters are split into at most that many blocks. */
   readonly blocks: number;
+  /** Bytes that the Hessians may take; more is an error before any work. 4 GiB if absent. */
+  readonly memoryLimit: number;
 }
 
 /** One layer at one forward pass, with what came back to its output. */
@@ -30,10 +31,28 @@ export interface HbpContext<L extends Layer = Layer, S extends Saved = Saved> {
   readonly options: HbpOptions;
 }
 
-/** How a batch-averaged Hessian passes through one kind of layer. */
+/** Elements of one sample before and after a layer. */
+export interface Sizes {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Numbers that a rule stores: what stays in operators, and what there is besides for a while. */
+export interface Storage {
+  readonly kept: number;
+  readonly passing: number;
+}
+
+/**
+ * How a batch-averaged Hessian passes through one kind of layer, and how many numbers that takes besides the output
+ * Hessian: the forecast of memory counts them.
+ */
 export interface HbpRule {
   /** Batch-averaged Hessian with respect to the layer's input, [i, i]. */
   inputHessian(context: HbpContext): Tensor;
+  /** Most numbers alive in `inputHessian`, the result among them. */
+  workspace(sizes: Sizes, layer: Layer): number;
   /** Curvature of each parameter of the layer, by name; absent for layers without parameters. */
   parameterCurvature?(context: HbpContext): Record<string, CurvatureOperator>;
+  parameterStorage?(layer: Layer, sizes: Sizes, blocks: number): Storage;
 }
