@@ -1,73 +1,24 @@
-import { plainSystem, type KrylovSystem } from '../../src/engine/curvature/operator.js';
+import { type KrylovSystem, plainSystem } from '../../src/engine/curvature/operator.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
+import { denseSystem } from '../golden-runner/cg.js';
 import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
-import { expectClose, goldenNames, type GoldenTensor, readGolden, tensorOf, toleranceOf } from '../support/golden.js';
+import { expectClose, type GoldenTensor, readGolden } from '../support/golden.js';
 
-interface Given {
-  A: GoldenTensor;
-  b: GoldenTensor;
-  variants: { tol: number; atol: number | null; maxiter: number | null; x0?: GoldenTensor; alpha?: number }[];
+const options = { tol: 1e-3, atol: 0, maxiter: 20 };
+
+/** diag(d_j) x_j = b_j, side by side. */
+function diagonalSystem(diagonals: number[][], rhs: number[][]): KrylovSystem {
+  const [d, b] = [tf.keep(tf.tensor2d(diagonals)), tf.keep(tf.tensor2d(rhs))];
+  return { rhs: b, apply: (p) => tf.mul(d, p), lift: (x) => x, dispose: () => tf.dispose([d, b]) };
 }
-interface Expected {
-  variants: {
-    x: GoldenTensor | 'nan';
-    iterations: number;
-    converged: boolean;
-    stop_bound: number;
-    residual_norms?: GoldenTensor;
-    stop_margin: number;
-  }[];
-}
-
-function denseSystem(a: GoldenTensor, b: GoldenTensor, alpha: number): KrylovSystem {
-  const matrix = tf.keep(tensorOf(a));
-  const system = plainSystem((v) => tf.reshape(tf.matMul(matrix, tf.reshape(v, [-1, 1])), [-1]), tensorOf(b), alpha);
-  return { ...system, dispose: () => (system.dispose(), matrix.dispose()) };
-}
-
-const cases = goldenNames('cg_').flatMap((name) =>
-  readGolden<Given, Expected>(name).given.variants.map((_, k) => [name, k] as const),
-);
-
-describeOnEveryBackend('conjugate gradients against golden numbers', () => {
-  it.each(cases)('%s, variant %i', async (name, k) => {
-    const golden = readGolden<Given, Expected>(name);
-    const { tol, atol, maxiter, x0, alpha } = golden.given.variants[k]!;
-    const expected = golden.expected.variants[k]!;
-    const system = tf.scoped(() => denseSystem(golden.given.A, golden.given.b, alpha ?? 0));
-    const start = x0 ? tf.reshape(tensorOf(x0), [1, -1]) : null;
-    const [result] = await conjugateGradients([system], { tol, atol: atol ?? 0, maxiter }, [start]);
-    const [report] = result!.reports;
-    const values = Array.from(await result!.x.data());
-    if (name === 'cg_zero_rhs') {
-      // The reference divides zero by zero; the solution of A x = 0 is zero, found without an iteration.
-      expect(report).toMatchObject({ iterations: 0, converged: true });
-      expect(values.every((value) => value === 0)).toBe(true);
-    } else if (expected.x === 'nan') {
-      // An exact hit with a zero bound: the reference goes on to NaN, we stop with the solution.
-      expect(report).toMatchObject({ iterations: 1, converged: true, residualNorm: 0 });
-      expectClose(values, golden.expected.variants[0]!.x as GoldenTensor, toleranceOf(golden));
-    } else if (golden.float32.integer_mismatches.some(({ path }) => path.startsWith(`/variants/${k}/`))) {
-      // The reference itself counts differently in float32 here: only the promise of the stopping rule holds.
-      expect(report!.converged ? report!.residualNorm < report!.bound : report!.iterations === maxiter! + 1).toBe(true);
-    } else {
-      expect(report).toMatchObject({ iterations: expected.iterations, converged: expected.converged });
-      expectClose([report!.bound], [expected.stop_bound], { rtol: 1e-5, atol: 0 }, 'bound');
-      expectClose(values, expected.x, toleranceOf(golden), 'x');
-    }
-    tf.dispose([result!.x, ...(start ? [start] : [])]);
-    system.dispose();
-  });
-});
 
 describeOnEveryBackend('many systems at once', () => {
   it('gives each the iterates that it has alone, and leaves no tensors', async () => {
-    const golden = readGolden<Given, Expected>('cg_spd8');
-    const matrices = [golden.given.A, { ...golden.given.A, data: golden.given.A.data.map((a, i) => (i % 9 ? 0 : a)) }];
-    const options = { tol: 1e-3, atol: 0, maxiter: 20 };
+    const { A, b } = readGolden<{ A: GoldenTensor; b: GoldenTensor }, unknown>('cg_spd8').given;
+    const matrices = [A, { ...A, data: A.data.map((a, i) => (i % 9 ? 0 : a)) }];
     await expectNoLeak(async () => {
-      const systems = matrices.map((a) => tf.scoped(() => denseSystem(a, golden.given.b, 0.01)));
+      const systems = matrices.map((a) => tf.scoped(() => denseSystem(a, b, 0.01)));
       const together = await conjugateGradients(systems, options);
       for (const [i, system] of systems.entries()) {
         const [alone] = await conjugateGradients([system], options);
@@ -78,5 +29,103 @@ describeOnEveryBackend('many systems at once', () => {
       }
       expect(together[0]!.reports[0]!.iterations).not.toBe(together[1]!.reports[0]!.iterations);
     });
+  });
+});
+
+describeOnEveryBackend('why conjugate gradients stop', () => {
+  // For diag(2, -1), b = (2, 1): the first direction is b itself with b^T A b = 7, x = 5/7 b; the second has -11.8.
+  const indefinite = (): KrylovSystem => diagonalSystem([[2, -1]], [[2, 1]]);
+
+  it('takes no step along a direction of negative curvature', async () => {
+    await expectNoLeak(async () => {
+      const system = indefinite();
+      const [result] = await conjugateGradients([system], options);
+      expect(result!.reports).toMatchObject([{ stop: 'non-positive-curvature', converged: false, iterations: 1 }]);
+      expectClose([result!.reports[0]!.residualNorm], [Math.sqrt(180 / 49)], { rtol: 1e-6, atol: 0 });
+      expectClose(result!.x, [10 / 7, 5 / 7], { rtol: 1e-6, atol: 0 });
+      result!.x.dispose();
+      system.dispose();
+    });
+  });
+
+  it('keeps the start if the first direction has no positive curvature', async () => {
+    const system = diagonalSystem([[1, -1]], [[1, 1]]);
+    const [fromZero] = await conjugateGradients([system], options);
+    expect(fromZero!.reports).toMatchObject([{ stop: 'non-positive-curvature', iterations: 0 }]);
+    expect(Array.from(fromZero!.x.dataSync())).toEqual([0, 0]);
+    const start = tf.tensor2d([[1, 1]]); // r = (0, 2), r^T A r = -4
+    const [fromStart] = await conjugateGradients([system], options, [start]);
+    expect(fromStart!.reports).toMatchObject([{ stop: 'non-positive-curvature', iterations: 0, residualNorm: 2 }]);
+    expect(Array.from(fromStart!.x.dataSync())).toEqual([1, 1]);
+    tf.dispose([fromZero!.x, fromStart!.x, start]);
+    system.dispose();
+  });
+
+  it('goes on through negative curvature if told to', async () => {
+    const system = indefinite();
+    const [result] = await conjugateGradients([system], { ...options, onNonPositiveCurvature: 'continue' });
+    expect(result!.reports).toMatchObject([{ stop: 'converged', iterations: 2 }]);
+    expectClose(result!.x, [1, -1], { rtol: 1e-5, atol: 0 });
+    result!.x.dispose();
+    system.dispose();
+  });
+
+  it('ends one system of several without harm to the others', async () => {
+    await expectNoLeak(async () => {
+      const system = diagonalSystem(
+        [
+          [1, 3],
+          [2, -1],
+          [NaN, 1],
+          [1, 1],
+          [1, 1],
+        ],
+        [
+          [1, 3],
+          [2, 1],
+          [1, 1],
+          [3e38, 3e38],
+          [0, 0],
+        ],
+      );
+      const [result] = await conjugateGradients([system], options);
+      const [good, negative, none, overflow, zero] = result!.reports;
+      expect(good).toMatchObject({ stop: 'converged', iterations: 2 });
+      expect(negative).toMatchObject({ stop: 'non-positive-curvature', iterations: 1 });
+      expect(none).toMatchObject({ stop: 'breakdown', iterations: 0, converged: false });
+      expect(overflow).toMatchObject({ stop: 'breakdown', iterations: 0, residualNorm: Infinity });
+      expect(zero).toMatchObject({ stop: 'converged', iterations: 0, residualNorm: 0 });
+      const expected = [1, 1, 10 / 7, 5 / 7, 0, 0, 0, 0, 0, 0];
+      expectClose(result!.x, expected, { rtol: 1e-5, atol: 0 });
+      result!.x.dispose();
+      system.dispose();
+    });
+  });
+
+  it('returns the last good iterate when a product breaks down', async () => {
+    const golden = readGolden<{ A: GoldenTensor; b: GoldenTensor }, unknown>('cg_spd8').given;
+    const healthy = tf.scoped(() => denseSystem(golden.A, golden.b, 0));
+    let products = 0;
+    const failing = { ...healthy, apply: (p: tf.Tensor) => tf.mul(++products > 2 ? NaN : 1, healthy.apply(p)) };
+    const [broken] = await conjugateGradients([failing], { ...options, tol: 0 });
+    const [twoSteps] = await conjugateGradients([healthy], { ...options, tol: 0, maxiter: 1 });
+    expect(twoSteps!.reports).toMatchObject([{ stop: 'maxiter', iterations: 2 }]);
+    expect(broken!.reports).toEqual([{ ...twoSteps!.reports[0]!, stop: 'breakdown' }]);
+    expect(Array.from(broken!.x.dataSync())).toEqual(Array.from(twoSteps!.x.dataSync()));
+    tf.dispose([broken!.x, twoSteps!.x]);
+    healthy.dispose();
+  });
+
+  it('ends without a limit on iterations, too', async () => {
+    // A product that is not linear never lets the residual vanish.
+    const noise = (p: tf.Tensor): tf.Tensor => tf.add(p, tf.mul(0.5, tf.reverse(tf.abs(p), 1)));
+    const system = tf.scoped(() =>
+      plainSystem((v) => tf.reshape(noise(tf.reshape(v, [1, -1])), [-1]), tf.tensor1d([1, -2, 3]), 0),
+    );
+    const [result] = await conjugateGradients([system], { tol: 0, atol: 0, maxiter: null });
+    const { stop, iterations } = result!.reports[0]!;
+    expect({ stop, iterations }).toEqual({ stop: 'maxiter', iterations: 31 });
+    result!.x.dispose();
+    system.dispose();
   });
 });

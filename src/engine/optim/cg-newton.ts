@@ -1,12 +1,28 @@
-import type { CurvatureOperator } from '../curvature/operator.js';
+import type { CurvatureOperator, KrylovSystem } from '../curvature/operator.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { type CgOptions, type CgReport, conjugateGradients } from './cg.js';
+import { adaptDamping } from './levenberg-marquardt.js';
 
+/** Step length and damping, and when conjugate gradients stop. */
 export interface CgNewtonOptions extends CgOptions {
+  /** Learning rate, the factor of the solution d. */
   readonly lr: number;
   /** Damping, 0 to 1: the system is (alpha I + (1 - alpha) C) d = -g. */
   readonly alpha: number;
+  /**
+   * Let alpha follow the Levenberg-Marquardt rule (`adaptDamping`) after every step, not below `least`; absent: alpha
+   * stays as it is.
+   */
+  readonly levenbergMarquardt?: { readonly least: number };
+}
+
+/** The loss of the batch that a step is made on. */
+export interface BatchLoss {
+  /** Before the step, a scalar; stays the caller's. */
+  readonly value: tf.Tensor;
+  /** The same at the parameters as they are when it is called, a scalar. */
+  readonly recompute: () => tf.Tensor;
 }
 
 /**
@@ -14,34 +30,80 @@ export interface CgNewtonOptions extends CgOptions {
  * zero and add lr * d (arXiv 1902.01813, section 4; the systems of all parameters are solved in lockstep).
  */
 export class CgNewton {
-  constructor(private readonly options: CgNewtonOptions) {
-    const { alpha } = options;
+  readonly #options: CgNewtonOptions;
+  #alpha: number;
+
+  constructor(options: CgNewtonOptions) {
+    const { alpha, levenbergMarquardt } = options;
     if (!(alpha >= 0 && alpha <= 1)) throw new RangeError(`alpha must lie in [0, 1], not ${alpha}`);
+    if (levenbergMarquardt && !(levenbergMarquardt.least > 0 && levenbergMarquardt.least <= alpha)) {
+      throw new RangeError(
+        `Levenberg-Marquardt needs 0 < least <= alpha, not ${levenbergMarquardt.least} and ${alpha}`,
+      );
+    }
+    this.#options = options;
+    this.#alpha = alpha;
+  }
+
+  /** The damping of the next step. */
+  get alpha(): number {
+    return this.#alpha;
   }
 
   /**
    * @param gradients  by place; they stay the caller's
    * @param curvature  by place, at the weights of the gradients; stays the caller's
+   * @param loss       of the same batch; only Levenberg-Marquardt needs it
    * @returns how CG ended, by place, one entry a row block
    */
   async update(
     parameters: readonly PlacedParameter[],
     gradients: Readonly<Record<string, tf.Tensor>>,
     curvature: Readonly<Record<string, CurvatureOperator>>,
+    loss?: BatchLoss,
   ): Promise<Record<string, readonly CgReport[]>> {
-    const { lr, alpha } = this.options;
+    const { levenbergMarquardt } = this.#options;
+    if (levenbergMarquardt && !loss) throw new RangeError('Levenberg-Marquardt needs the loss of the batch');
     const systems = parameters.map(({ path }) =>
-      tf.scoped(() => curvature[path]!.dampedSystem(tf.neg(gradients[path]!), alpha)),
+      tf.scoped(() => curvature[path]!.dampedSystem(tf.neg(gradients[path]!), this.#alpha)),
     );
-    const results = await conjugateGradients(systems, this.options);
-    const reports: Record<string, readonly CgReport[]> = {};
-    parameters.forEach(({ path, parameter }, i) => {
-      const { x, reports: ends } = results[i]!;
-      tf.tidy(() => parameter.assign(tf.add(parameter.value, systems[i]!.lift(tf.mul(lr, x)))));
-      reports[path] = ends;
-      x.dispose();
-      systems[i]!.dispose();
-    });
-    return reports;
+    const results = await conjugateGradients(systems, this.#options);
+    const steps = results.map(({ x }, i) => this.#step(systems[i]!, x));
+    const predicted = levenbergMarquardt && predictedChange(parameters, steps, gradients, curvature);
+    parameters.forEach(({ parameter }, i) => parameter.assign(tf.add(parameter.value, steps[i]!)));
+    tf.dispose([...steps, ...results.map(({ x }) => x)]);
+    systems.forEach((system) => system.dispose());
+    if (predicted) {
+      this.#alpha = adaptDamping(this.#alpha, await reductionRatio(predicted, loss!), levenbergMarquardt.least);
+    }
+    return Object.fromEntries(parameters.map(({ path }, i) => [path, results[i]!.reports]));
   }
+
+  #step(system: KrylovSystem, x: tf.Tensor): tf.Tensor {
+    return tf.scoped(() => system.lift(tf.mul(this.#options.lr, x)));
+  }
+}
+
+/** g^T s + s^T C s / 2 for the step s, summed over the blocks: the undamped quadratic model of the loss, a scalar. */
+function predictedChange(
+  parameters: readonly PlacedParameter[],
+  steps: readonly tf.Tensor[],
+  gradients: Readonly<Record<string, tf.Tensor>>,
+  curvature: Readonly<Record<string, CurvatureOperator>>,
+): tf.Tensor {
+  return tf.scoped(() => {
+    const changes = parameters.map(({ path }, i) => {
+      const slope = tf.add(gradients[path]!, tf.mul(0.5, curvature[path]!.matvec(steps[i]!)));
+      return tf.sum(tf.mul(slope, steps[i]!));
+    });
+    return changes.reduce((sum, change) => tf.add(sum, change));
+  });
+}
+
+/** Actual over predicted change of the loss; takes over `predicted`. */
+async function reductionRatio(predicted: tf.Tensor, { value, recompute }: BatchLoss): Promise<number> {
+  const ratio = tf.scoped(() => tf.div(tf.sub(recompute(), value), predicted));
+  const [rho = NaN] = await ratio.data();
+  tf.dispose([predicted, ratio]);
+  return rho;
 }

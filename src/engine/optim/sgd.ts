@@ -1,44 +1,64 @@
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
+import { assignFlat, flatten, flatValues, groupsOf } from './flat.js';
 
+/** Hyper-parameters of gradient descent; no momentum and no weight decay if absent. */
 export interface SgdOptions {
+  /** Learning rate, the factor of the step. */
   readonly lr: number;
   /** Factor on the previous buffer; 0 keeps none. */
   readonly momentum?: number;
+  /** Look ahead along the buffer; needs momentum. */
+  readonly nesterov?: boolean;
+  /** Factor of the parameter that is added to its gradient (L2). */
+  readonly weightDecay?: number;
 }
 
-/** Gradient descent with momentum: buffer = momentum * buffer + gradient, parameter -= lr * buffer. */
+/**
+ * Gradient descent with momentum, as PyTorch defines it: with g = gradient + weightDecay * parameter,
+ * buffer = momentum * buffer + g (at first g), parameter -= lr * buffer, or lr * (g + momentum * buffer) for Nesterov.
+ */
 export class Sgd {
-  readonly #lr: number;
-  readonly #momentum: number;
-  readonly #buffers = new Map<string, tf.Tensor>();
+  readonly #options: Required<SgdOptions>;
+  /** By group of parameters. */
+  readonly #buffers: tf.Tensor[] = [];
 
-  constructor({ lr, momentum = 0 }: SgdOptions) {
-    this.#lr = lr;
-    this.#momentum = momentum;
+  constructor(options: SgdOptions) {
+    this.#options = { momentum: 0, nesterov: false, weightDecay: 0, ...options };
+    const { momentum, nesterov } = this.#options;
+    if (nesterov && !(momentum > 0)) throw new RangeError(`Nesterov needs momentum above 0, not ${momentum}`);
   }
 
-  /** @param gradients  by place; they stay the caller's */
+  /**
+   * One step.
+   *
+   * @param parameters  the same at every step, in the same order
+   * @param gradients   by place; they stay the caller's
+   */
   update(parameters: readonly PlacedParameter[], gradients: Readonly<Record<string, tf.Tensor>>): void {
-    for (const { path, parameter } of parameters) {
+    const { lr, weightDecay } = this.#options;
+    for (const [i, group] of groupsOf(parameters).entries()) {
       tf.tidy(() => {
-        const direction = this.#direction(path, gradients[path]!);
-        parameter.assign(tf.sub(parameter.value, tf.mul(this.#lr, direction)));
+        const values = flatValues(group);
+        const plain = flatten(group, gradients);
+        const gradient = weightDecay === 0 ? plain : tf.add(plain, tf.mul(weightDecay, values));
+        assignFlat(group, tf.sub(values, tf.mul(lr, this.#direction(i, gradient))));
       });
     }
   }
 
-  #direction(path: string, gradient: tf.Tensor): tf.Tensor {
-    if (this.#momentum === 0) return gradient;
-    const previous = this.#buffers.get(path);
-    const buffer = tf.keep(previous ? tf.add(tf.mul(this.#momentum, previous), gradient) : tf.clone(gradient));
+  #direction(group: number, gradient: tf.Tensor): tf.Tensor {
+    const { momentum, nesterov } = this.#options;
+    if (momentum === 0) return gradient;
+    const previous = this.#buffers[group];
+    const buffer = tf.keep(previous ? tf.add(tf.mul(momentum, previous), gradient) : tf.view(gradient));
     previous?.dispose();
-    this.#buffers.set(path, buffer);
-    return buffer;
+    this.#buffers[group] = buffer;
+    return nesterov ? tf.add(gradient, tf.mul(momentum, buffer)) : buffer;
   }
 
+  /** Free the momentum buffers. */
   dispose(): void {
-    for (const buffer of this.#buffers.values()) buffer.dispose();
-    this.#buffers.clear();
+    tf.dispose(this.#buffers.splice(0));
   }
 }
