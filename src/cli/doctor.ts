@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { probeBackends, useBackend } from '../engine/backend/index.js';
+import { layerSupport, lossSupport } from '../engine/support-table.js';
 import { version_core } from '../engine/tf.js';
 import { datasetNames, findDataset } from '../lab/datasets/index.js';
 import { measureFlops } from '../lab/training/estimate.js';
@@ -11,12 +12,20 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('show what works on this machine: backends, their speed, datasets')
     .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
+    .option('--support', 'show which layers and losses work with which curvature instead')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  hbp doctor\n  hbp doctor --json')
+    .addHelpText('after', '\nExamples:\n  hbp doctor\n  hbp doctor --json\n  hbp doctor --support')
     .action(doctor);
 }
 
-async function doctor({ dataDir, json }: { dataDir?: string; json?: true }): Promise<void> {
+interface DoctorOptions {
+  dataDir?: string;
+  json?: true;
+  support?: true;
+}
+
+async function doctor({ dataDir, json, support }: DoctorOptions): Promise<void> {
+  if (support) return printSupport(json);
   const probes = await probeBackends();
   const chosen = await useBackend('auto');
   const flops = await measureFlops();
@@ -48,4 +57,18 @@ async function doctor({ dataDir, json }: { dataDir?: string; json?: true }): Pro
         : '',
   ]);
   print(formatTable(['dataset', '', ''], where));
+}
+
+async function printSupport(json?: true): Promise<void> {
+  await useBackend('cpu'); // of nothing but tiny examples; no need to look for a GPU
+  const [layers, losses] = [layerSupport(), lossSupport()];
+  if (json) {
+    printJson({ layers, losses });
+    return;
+  }
+  print(formatTable(layers.head, layers.rows));
+  print('\n-: nothing to compute, the layer has no parameters or is no activation');
+  for (const refusal of layers.refusals) print(`no: ${refusal}`);
+  print();
+  print(formatTable(losses.head, losses.rows));
 }
