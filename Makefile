@@ -14,7 +14,7 @@ test: build ## all tests
 test-exp: build ## the tests of the experiment side only
 	@npm test --silent -- test/lab test/cli
 
-lint: install ## types, style and format
+lint: build ## types, style and format
 	@npm run --silent typecheck && npm run --silent lint && npm run --silent format:check
 
 format: install ## format every file

@@ -8,7 +8,7 @@ const only = (files, group, message) => ({
 });
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'data/', 'fig/', 'coverage/'] },
+  { ignores: ['dist/', 'dist-docs/', 'dist-examples/', 'node_modules/', 'data/', 'fig/', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.js'],
@@ -25,7 +25,7 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['scripts/**', 'test/**'], rules: { 'no-console': 'off' } },
+  { files: ['scripts/**', 'test/**', 'examples/**'], rules: { 'no-console': 'off' } },
   only(['src/engine/**/*.ts'], ['**/lab/**', '**/cli/**'], 'The engine knows nothing of the lab or the cli.'),
   only(['src/lab/**/*.ts'], ['**/cli/**'], 'The lab knows nothing of the cli.'),
 );

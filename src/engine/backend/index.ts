@@ -5,8 +5,11 @@ import { importOptional } from './optional.js';
 import * as wasm from './wasm.js';
 import * as webgpu from './webgpu.js';
 
+/** What can be asked for: `auto` and `gpu` choose, the others are names of backends. */
 export const backendNames = ['auto', 'gpu', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+/** One of `backendNames`. */
 export type BackendChoice = (typeof backendNames)[number];
+/** A backend, not a choice among several. */
 export type BackendName = Exclude<BackendChoice, 'auto' | 'gpu'>;
 
 /** What runs the maths. */
