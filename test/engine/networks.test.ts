@@ -10,6 +10,7 @@ import { Sequential } from '../../src/engine/nn/sequential.js';
 import { Softplus } from '../../src/engine/nn/softplus.js';
 import { Tanh } from '../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
+import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import * as tf from '../../src/engine/tf.js';
 import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
 import {
@@ -214,5 +215,14 @@ describeOnEveryBackend('cross-entropy against golden numbers', () => {
       expectClose(value, [1000], { rtol: 1e-6, atol: 0 });
       expectClose(loss.gradient(saved), [1, -1, 0], { rtol: 0, atol: 1e-6 });
     });
+  });
+});
+
+it('has no curvature to collect where there are no parameters', () => {
+  tf.tidy(() => {
+    const model = new Sequential([new Sigmoid()]);
+    const trace = model.forward(tf.ones([2, 3]));
+    const gradients = backpropagate(model, trace, tf.ones([2, 3]));
+    expect(hessianBackpropagation(model, trace, gradients, tf.ones([3, 3]))).toEqual({});
   });
 });

@@ -1,6 +1,7 @@
 import { type Eigh, eigh as defaultEigh } from '../linalg/eigh.js';
 import type { Gradients } from '../nn/backward.js';
 import type { Sequential, Trace } from '../nn/sequential.js';
+import { checkSupport } from '../support.js';
 import * as tf from '../tf.js';
 import { type KroneckerLayer, kroneckerLayers } from './kronecker-layer.js';
 import { Sgd } from './sgd.js';
@@ -106,6 +107,7 @@ export class Kfac {
    */
   async update(model: Sequential, trace: Trace, gradients: Gradients): Promise<KfacScaling> {
     const { TCov, TInv } = this.#options;
+    if (this.#step === 0) checkSupport(model, ['kfac']);
     const step = this.#step++;
     const layers = kroneckerLayers(model, trace, gradients);
     for (const layer of layers) {

@@ -1,5 +1,6 @@
 import type { Gradients } from '../../nn/backward.js';
 import type { Sequential, Trace } from '../../nn/sequential.js';
+import { checkSupport } from '../../support.js';
 import * as tf from '../../tf.js';
 import type { CurvatureOperator } from '../operator.js';
 import { checkMemory, forecastOf } from './forecast.js';
@@ -24,8 +25,9 @@ const defaults: HbpOptions = {
  *
  * @param outputHessian  (1/N) sum_n of the loss Hessians with respect to the network's output, [C, C]
  * @param gradients      of the same forward pass; second-order terms need the gradients of the layer outputs
- * @throws ConfigError   the forecast is above `memoryLimit`
- * @returns operators by place ("0.weight"), at the weights of the forward pass; the caller disposes them
+ * @throws ConfigError   a layer has no rule, or the forecast is above `memoryLimit`
+ * @returns operators by place ("0.weight"), at the weights of the forward pass; the caller disposes them. A network
+ *   without parameters has none
  */
 export function hessianBackpropagation(
   model: Sequential,
@@ -34,14 +36,16 @@ export function hessianBackpropagation(
   outputHessian: tf.Tensor,
   options: Partial<HbpOptions> = {},
 ): Record<string, CurvatureOperator> {
+  const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
+  if (first < 0) return {};
+  checkSupport(model, ['hbp-input', 'hbp-parameters']);
   const complete = { ...defaults, ...options };
   const outputShapes = gradients.outputs.map((gradient) => gradient?.shape.slice(1) ?? []);
   checkMemory(forecastOf(model, outputShapes, complete.blocks), complete.memoryLimit);
   const curvature: Record<string, CurvatureOperator> = {};
   tf.tidy(() => {
-    const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
     let hessian = tf.view(outputHessian);
-    for (let l = model.layers.length - 1; l >= Math.max(first, 0); l--) {
+    for (let l = model.layers.length - 1; l >= first; l--) {
       const { path, layer } = model.layers[l]!;
       const rule = rules[layer.kind];
       const context = {
