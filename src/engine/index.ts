@@ -65,6 +65,7 @@ export {
   plainSystem,
   SymmetricOperator,
 } from './curvature/operator.js';
+export { inRowBlocks } from './curvature/row-block-operator.js';
 export { diagonalBlocks, type RowBlocks, splitRows } from './curvature/row-blocks.js';
 export { AvgPool2d } from './nn/avg-pool2d.js';
 export { type Eigh, eigh, type SymmetricEigen } from './linalg/eigh.js';
