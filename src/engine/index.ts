@@ -58,13 +58,7 @@ export {
   kroneckerOperators,
   type KroneckerFactors,
 } from './curvature/kronecker-factors/index.js';
-export {
-  type CurvatureOperator,
-  type KrylovSystem,
-  type LinearOperator,
-  plainSystem,
-  SymmetricOperator,
-} from './curvature/operator.js';
+export { type KrylovSystem, type LinearOperator, plainSystem, SymmetricOperator } from './curvature/operator.js';
 export { inRowBlocks } from './curvature/row-block-operator.js';
 export { diagonalBlocks, type RowBlocks, splitRows } from './curvature/row-blocks.js';
 export { AvgPool2d } from './nn/avg-pool2d.js';

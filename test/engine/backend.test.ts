@@ -1,4 +1,5 @@
 import { parseBackend, probeBackends, useBackend } from '../../src/engine/backend/index.js';
+import { repairMatMul } from '../../src/engine/backend/webgpu.js';
 import { BackendError } from '../../src/errors.js';
 import * as tf from '../../src/engine/tf.js';
 import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
@@ -45,6 +46,36 @@ describeOnEveryBackend('matMul', () => {
       expectClose(column, [9], { rtol: 0, atol: 0 });
     });
   });
+});
+
+it('keeps webgpu from splitting long products, whose program is wrong', () => {
+  // A stand-in kernel: it only notes which program the backend would have been told to take.
+  const flag = 'WEBGPU_MATMUL_PROGRAM_TYPE';
+  tf.env().registerFlag(flag, () => -1);
+  const programs: unknown[] = [];
+  const result: tf.TensorInfo = { dataId: {}, shape: [], dtype: 'float32' };
+  tf.registerKernel({
+    kernelName: 'BatchMatMul',
+    backendName: 'webgpu',
+    kernelFunc: () => {
+      programs.push(tf.env().get(flag));
+      return result;
+    },
+  });
+  repairMatMul();
+  repairMatMul();
+  const { kernelFunc } = tf.getKernel('BatchMatMul', 'webgpu');
+  const call = (shape: number[], transposeA: boolean): void => {
+    const a: tf.TensorInfo = { dataId: {}, shape, dtype: 'float32' };
+    kernelFunc({ inputs: { a, b: a }, backend: {}, attrs: { transposeA, transposeB: true } });
+  };
+  call([50, 3072], false);
+  call([3072, 50], true);
+  call([50, 1999], false);
+  call([3072, 50], false);
+  tf.unregisterKernel('BatchMatMul', 'webgpu');
+  expect(programs).toEqual([3, 3, -1, -1]);
+  expect(tf.env().get(flag)).toBe(-1);
 });
 
 describe('choosing a backend', () => {

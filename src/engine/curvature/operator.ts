@@ -31,9 +31,6 @@ export interface LinearOperator {
   dispose(): void;
 }
 
-/** A `LinearOperator` that is the curvature of a parameter. */
-export type CurvatureOperator = LinearOperator;
-
 /**
  * B independent symmetric systems A_j x_j = b_j, side by side, in coordinates of length n.
  *

@@ -1,4 +1,4 @@
-import type { CurvatureOperator, KrylovSystem } from '../curvature/operator.js';
+import type { LinearOperator, KrylovSystem } from '../curvature/operator.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { type CgOptions, type CgReport, conjugateGradients } from './cg.js';
@@ -59,7 +59,7 @@ export class CgNewton {
   async update(
     parameters: readonly PlacedParameter[],
     gradients: Readonly<Record<string, tf.Tensor>>,
-    curvature: Readonly<Record<string, CurvatureOperator>>,
+    curvature: Readonly<Record<string, LinearOperator>>,
     loss?: BatchLoss,
   ): Promise<Record<string, readonly CgReport[]>> {
     const { levenbergMarquardt } = this.#options;
@@ -89,7 +89,7 @@ function predictedChange(
   parameters: readonly PlacedParameter[],
   steps: readonly tf.Tensor[],
   gradients: Readonly<Record<string, tf.Tensor>>,
-  curvature: Readonly<Record<string, CurvatureOperator>>,
+  curvature: Readonly<Record<string, LinearOperator>>,
 ): tf.Tensor {
   return tf.scoped(() => {
     const changes = parameters.map(({ path }, i) => {

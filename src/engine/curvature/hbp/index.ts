@@ -2,7 +2,7 @@ import type { Gradients } from '../../nn/backward.js';
 import type { Sequential, Trace } from '../../nn/sequential.js';
 import { checkSupport } from '../../support.js';
 import * as tf from '../../tf.js';
-import type { CurvatureOperator } from '../operator.js';
+import type { LinearOperator } from '../operator.js';
 import { checkMemory, forecastOf } from './forecast.js';
 import type { HbpOptions } from './rule.js';
 import { rules } from './rules.js';
@@ -35,14 +35,14 @@ export function hessianBackpropagation(
   gradients: Gradients,
   outputHessian: tf.Tensor,
   options: Partial<HbpOptions> = {},
-): Record<string, CurvatureOperator> {
+): Record<string, LinearOperator> {
   const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
   if (first < 0) return {};
   checkSupport(model, ['hbp-input', 'hbp-parameters']);
   const complete = { ...defaults, ...options };
   const outputShapes = gradients.outputs.map((gradient) => gradient?.shape.slice(1) ?? []);
   checkMemory(forecastOf(model, outputShapes, complete.blocks), complete.memoryLimit);
-  const curvature: Record<string, CurvatureOperator> = {};
+  const curvature: Record<string, LinearOperator> = {};
   tf.tidy(() => {
     let hessian = tf.view(outputHessian);
     for (let l = model.layers.length - 1; l >= first; l--) {

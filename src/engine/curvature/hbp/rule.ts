@@ -1,6 +1,6 @@
 import type { Layer, Saved } from '../../nn/layer.js';
 import type { Tensor } from '../../tf.js';
-import type { CurvatureOperator } from '../operator.js';
+import type { LinearOperator } from '../operator.js';
 import type { SecondOrder } from '../second-order.js';
 
 /** What is averaged, what becomes of second-order terms, how layers are split, how much memory there is. */
@@ -53,6 +53,6 @@ export interface HbpRule {
   /** Most numbers alive in `inputHessian`, the result among them. */
   workspace(sizes: Sizes, layer: Layer): number;
   /** Curvature of each parameter of the layer, by name; absent for layers without parameters. */
-  parameterCurvature?(context: HbpContext): Record<string, CurvatureOperator>;
+  parameterCurvature?(context: HbpContext): Record<string, LinearOperator>;
   parameterStorage?(layer: Layer, sizes: Sizes, blocks: number): Storage;
 }
