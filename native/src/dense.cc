@@ -1,0 +1,286 @@
+#include "dense.h"
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace hbp {
+
+namespace {
+
+using dnnl::memory;
+using Tag = memory::format_tag;
+using Type = memory::data_type;
+
+dnnl::engine& engine() {
+  static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+dnnl::stream& stream() {
+  static dnnl::stream queue(engine());
+  return queue;
+}
+
+/** Memory that grows and is used again; one primitive runs at a time. */
+class Scratch {
+ public:
+  void* atLeast(size_t bytes) {
+    if (bytes > size_) {
+      data_.reset(::operator new(bytes, std::align_val_t{64}));
+      size_ = bytes;
+    }
+    return data_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<void, Free> data_;
+  size_t size_ = 0;
+};
+
+enum class Kind : int64_t { Forward, ForwardBias, BackwardData, BackwardWeights, BackwardWeightsBias };
+
+using Key = std::array<int64_t, 19>;
+
+/**
+ * A convolution ready to run: the primitive, and the reorders between the weights as TensorFlow.js has them (kh, kw, in,
+ * out) and the layout that the primitive likes best. Given that layout it is four times as fast; the reorder is little.
+ */
+struct Prepared {
+  dnnl::primitive primitive;
+  memory::desc scratchpad;
+  memory x, y, weights, plainWeights, bias;
+  std::unique_ptr<dnnl::reorder> reorder;  // absent where the plain layout is the best
+};
+
+/** How many primitives are kept; each holds its machine code. The least recently used one goes. */
+constexpr size_t kMostPrepared = 256;
+
+struct Cache {
+  std::list<std::pair<Key, Prepared>> recent;
+  std::map<Key, std::list<std::pair<Key, Prepared>>::iterator> byKey;
+};
+Cache& cache() {
+  static Cache kept;
+  return kept;
+}
+
+memory emptyMemory(const memory::desc& desc) { return memory(desc, engine(), nullptr); }
+
+Prepared prepare(Kind kind, const Convolution& c) {
+  const memory::desc x({c.n, c.in, c.height, c.width}, Type::f32, Tag::nhwc);
+  const memory::desc y({c.n, c.out, c.outHeight, c.outWidth}, Type::f32, Tag::nhwc);
+  const memory::dims weightShape = {c.out, c.in, c.kernelHeight, c.kernelWidth};
+  const memory::desc plain(weightShape, Type::f32, Tag::hwio), any(weightShape, Type::f32, Tag::any);
+  const memory::desc bias({c.out}, Type::f32, Tag::x);
+  const memory::dims strides = {c.strideHeight, c.strideWidth};
+  const memory::dims dilations = {c.dilationHeight - 1, c.dilationWidth - 1};
+  const memory::dims before = {c.top, c.left}, after = {c.bottom, c.right};
+  const bool hasBias = kind == Kind::ForwardBias || kind == Kind::BackwardWeightsBias;
+  const auto direct = dnnl::algorithm::convolution_direct;
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+
+  using Forward = dnnl::convolution_forward;
+  using BackwardData = dnnl::convolution_backward_data;
+  using BackwardWeights = dnnl::convolution_backward_weights;
+  const auto inference = dnnl::prop_kind::forward_training;
+#if DNNL_VERSION_MAJOR >= 3
+  const Forward::primitive_desc forward =
+      hasBias ? Forward::primitive_desc(engine(), inference, direct, x, any, bias, y, strides, dilations, before, after, attributes)
+              : Forward::primitive_desc(engine(), inference, direct, x, any, y, strides, dilations, before, after, attributes);
+#else
+  const Forward::primitive_desc forward(
+      hasBias ? Forward::desc(inference, direct, x, any, bias, y, strides, dilations, before, after)
+              : Forward::desc(inference, direct, x, any, y, strides, dilations, before, after),
+      attributes, engine());
+#endif
+  Prepared result;
+  memory::desc best;
+  bool toPlain = false;
+  if (kind == Kind::Forward || kind == Kind::ForwardBias) {
+    best = forward.weights_desc();
+    result.scratchpad = forward.scratchpad_desc();
+    result.primitive = Forward(forward);
+  } else if (kind == Kind::BackwardData) {
+#if DNNL_VERSION_MAJOR >= 3
+    const BackwardData::primitive_desc backward(engine(), direct, x, any, y, strides, dilations, before, after, forward, attributes);
+#else
+    const BackwardData::primitive_desc backward(
+        BackwardData::desc(direct, x, any, y, strides, dilations, before, after), attributes, engine(), forward);
+#endif
+    best = backward.weights_desc();
+    result.scratchpad = backward.scratchpad_desc();
+    result.primitive = BackwardData(backward);
+  } else {
+#if DNNL_VERSION_MAJOR >= 3
+    const BackwardWeights::primitive_desc backward =
+        hasBias ? BackwardWeights::primitive_desc(engine(), direct, x, any, bias, y, strides, dilations, before, after, forward, attributes)
+                : BackwardWeights::primitive_desc(engine(), direct, x, any, y, strides, dilations, before, after, forward, attributes);
+#else
+    const BackwardWeights::primitive_desc backward(
+        hasBias ? BackwardWeights::desc(direct, x, any, bias, y, strides, dilations, before, after)
+                : BackwardWeights::desc(direct, x, any, y, strides, dilations, before, after),
+        attributes, engine(), forward);
+#endif
+    best = backward.diff_weights_desc();
+    result.scratchpad = backward.scratchpad_desc();
+    result.primitive = BackwardWeights(backward);
+    toPlain = true;
+  }
+  result.x = emptyMemory(x);
+  result.y = emptyMemory(y);
+  result.bias = emptyMemory(bias);
+  result.plainWeights = emptyMemory(plain);
+  if (best == plain) {
+    result.weights = result.plainWeights;
+  } else {
+    result.weights = emptyMemory(best);
+    result.reorder = toPlain ? std::make_unique<dnnl::reorder>(result.weights, result.plainWeights)
+                             : std::make_unique<dnnl::reorder>(result.plainWeights, result.weights);
+  }
+  return result;
+}
+
+Prepared& prepared(Kind kind, const Convolution& c) {
+  const Key key = {static_cast<int64_t>(kind), c.n, c.height, c.width, c.in, c.outHeight, c.outWidth, c.out,
+                   c.kernelHeight, c.kernelWidth, c.strideHeight, c.strideWidth, c.dilationHeight, c.dilationWidth,
+                   c.top, c.bottom, c.left, c.right,
+#if defined(_OPENMP)
+                   omp_get_max_threads()};  // a primitive is made for a number of threads
+#else
+                   1};
+#endif
+  auto& [recent, byKey] = cache();
+  if (const auto found = byKey.find(key); found != byKey.end()) {
+    recent.splice(recent.begin(), recent, found->second);
+    return recent.front().second;
+  }
+  if (recent.size() >= kMostPrepared) {
+    byKey.erase(recent.back().first);
+    recent.pop_back();
+  }
+  recent.emplace_front(key, prepare(kind, c));
+  byKey[key] = recent.begin();
+  return recent.front().second;
+}
+
+void run(Prepared& p, bool weightsAreResult, float* plainWeights, std::initializer_list<std::pair<const int, memory>> arguments,
+         int weightsArgument) {
+  static Scratch weightScratch, padScratch;
+  p.plainWeights.set_data_handle(plainWeights);
+  if (p.reorder) {
+    p.weights.set_data_handle(weightScratch.atLeast(p.weights.get_desc().get_size()));
+    if (!weightsAreResult) p.reorder->execute(stream(), p.plainWeights, p.weights);
+  }
+  std::unordered_map<int, memory> all(arguments);
+  all.emplace(weightsArgument, p.weights);
+  if (const size_t bytes = p.scratchpad.get_size(); bytes > 0) {
+    all.emplace(DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, engine(), padScratch.atLeast(bytes)));
+  }
+  p.primitive.execute(stream(), all);
+  if (p.reorder && weightsAreResult) p.reorder->execute(stream(), p.weights, p.plainWeights);
+  stream().wait();
+}
+
+float* writable(const float* p) { return const_cast<float*>(p); }
+
+}  // namespace
+
+void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
+              bool transposeB) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) {
+    std::memset(c, 0, m * n * sizeof(float));
+    return;
+  }
+  dnnl_sgemm(transposeA ? 'T' : 'N', transposeB ? 'T' : 'N', m, n, k, 1.0f, a, transposeA ? m : k, b,
+             transposeB ? k : n, 0.0f, c, n);
+}
+
+void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int64_t m, int64_t n, int64_t k,
+                   bool transposeA, bool transposeB, int64_t strideA, int64_t strideB) {
+  const auto one = [&](int64_t i) {
+    multiply(a + i * strideA, b + i * strideB, c + i * m * n, m, n, k, transposeA, transposeB);
+  };
+#if defined(_OPENMP)
+  // Many small products: each on one thread. Few large ones: each on all.
+  const int64_t threads = omp_get_max_threads();
+  if (threads > 1 && batch >= 2 * threads && batch * m * n * k > (1 << 18) && m * n * k < (1 << 22)) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < batch; i++) one(i);
+    return;
+  }
+#endif
+  for (int64_t i = 0; i < batch; i++) one(i);
+}
+
+void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y) {
+  Prepared& p = prepared(bias ? Kind::ForwardBias : Kind::Forward, shape);
+  p.x.set_data_handle(writable(x));
+  p.y.set_data_handle(y);
+  if (bias) {
+    p.bias.set_data_handle(writable(bias));
+    run(p, false, writable(w), {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DST, p.y}, {DNNL_ARG_BIAS, p.bias}}, DNNL_ARG_WEIGHTS);
+  } else {
+    run(p, false, writable(w), {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DST, p.y}}, DNNL_ARG_WEIGHTS);
+  }
+}
+
+void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx) {
+  Prepared& p = prepared(Kind::BackwardData, shape);
+  p.x.set_data_handle(dx);
+  p.y.set_data_handle(writable(dy));
+  run(p, false, writable(w), {{DNNL_ARG_DIFF_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}}, DNNL_ARG_WEIGHTS);
+}
+
+void convolveBackwardWeights(const Convolution& shape, const float* x, const float* dy, float* dw, float* dbias) {
+  Prepared& p = prepared(dbias ? Kind::BackwardWeightsBias : Kind::BackwardWeights, shape);
+  p.x.set_data_handle(writable(x));
+  p.y.set_data_handle(writable(dy));
+  if (dbias) {
+    p.bias.set_data_handle(dbias);
+    run(p, true, dw, {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_DIFF_BIAS, p.bias}}, DNNL_ARG_DIFF_WEIGHTS);
+  } else {
+    run(p, true, dw, {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}}, DNNL_ARG_DIFF_WEIGHTS);
+  }
+}
+
+const char* dnnlVersion() {
+  static const std::string text = [] {
+    const dnnl_version_t* v = dnnl_version();
+    return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+  }();
+  return text.c_str();
+}
+
+const char* dnnlIsa() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41: return "sse4.1";
+    case dnnl::cpu_isa::avx: return "avx";
+    case dnnl::cpu_isa::avx2: return "avx2";
+    case dnnl::cpu_isa::avx2_vnni: return "avx2_vnni";
+    case dnnl::cpu_isa::avx512_core: return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni: return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16: return "avx512_core_bf16";
+    case dnnl::cpu_isa::all: return "all";
+    default: return "other";
+  }
+}
+
+int64_t cachedPrimitives() { return static_cast<int64_t>(cache().recent.size()); }
+
+}  // namespace hbp

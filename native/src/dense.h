@@ -1,0 +1,35 @@
+// Matrix products and convolutions by oneDNN. One source for its versions 2 and 3.
+#pragma once
+#include <cstdint>
+
+namespace hbp {
+
+/** c [m, n] = op(a) op(b), row-major and contiguous, op(a) [m, k] and op(b) [k, n]. */
+void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
+              bool transposeB);
+
+/** `batch` such products; strides between the matrices, 0 repeats one. */
+void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int64_t m, int64_t n, int64_t k,
+                   bool transposeA, bool transposeB, int64_t strideA, int64_t strideB);
+
+/** Pictures [n, height, width, in], weights [kh, kw, in, out], results [n, outHeight, outWidth, out]. */
+struct Convolution {
+  int64_t n, height, width, in, outHeight, outWidth, out, kernelHeight, kernelWidth;
+  int64_t strideHeight, strideWidth, dilationHeight, dilationWidth, top, bottom, left, right;
+};
+
+/** y = convolution of x with w, plus `bias` [out] unless it is null. */
+void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y);
+/** The adjoint in x. */
+void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx);
+/** The adjoint in w; also the sum over dy's pixels, [out], unless `dbias` is null. */
+void convolveBackwardWeights(const Convolution& shape, const float* x, const float* dy, float* dw, float* dbias);
+
+/** Version of the oneDNN library that is loaded, and the instruction set that it uses. */
+const char* dnnlVersion();
+const char* dnnlIsa();
+
+/** Number of primitives that are kept. */
+int64_t cachedPrimitives();
+
+}  // namespace hbp

@@ -1,0 +1,113 @@
+// The kernels that oneDNN has nothing for, as a table of functions. loops.cc is compiled once for each instruction set;
+// loopsOf() picks what this processor has.
+#pragma once
+#include <cstdint>
+
+// Names and order of the operations; the addon tells them to JavaScript.
+#define HBP_UNARY(X)                                                                                              \
+  X(Abs) X(Neg) X(Exp) X(Expm1) X(Log) X(Log1p) X(Sqrt) X(Rsqrt) X(Square) X(Sigmoid) X(Tanh) X(Relu) X(Relu6)     \
+  X(Elu) X(Selu) X(Softplus) X(LeakyRelu) X(Sign) X(Reciprocal) X(Step) X(Floor) X(Ceil) X(ClipByValue) X(Scale)
+#define HBP_BINARY(X) X(Add) X(Sub) X(Multiply) X(RealDiv) X(DivNoNan) X(Maximum) X(Minimum) X(SquaredDifference) X(Prelu)
+#define HBP_INTEGER(X) X(Add) X(Sub) X(Multiply) X(Maximum) X(Minimum)
+#define HBP_COMPARE(X) X(Equal) X(NotEqual) X(Greater) X(GreaterEqual) X(Less) X(LessEqual)
+#define HBP_LOGICAL(X) X(LogicalAnd) X(LogicalOr)
+#define HBP_REDUCE(X) X(Sum) X(Max) X(Min) X(Prod)
+#define HBP_ACTIVATION(X) X(Sigmoid) X(Tanh) X(Relu)
+
+namespace hbp {
+
+#define X(name) name,
+enum class Unary { HBP_UNARY(X) };
+enum class Binary { HBP_BINARY(X) };
+enum class Integer { HBP_INTEGER(X) };
+enum class Compare { HBP_COMPARE(X) };
+enum class Logical { HBP_LOGICAL(X) };
+enum class Reduce { HBP_REDUCE(X) };
+enum class Activation { HBP_ACTIVATION(X) };
+#undef X
+
+constexpr int kMostAxes = 8;
+
+/** A walk over a box of `rank` axes through several arrays at once; strides in elements, 0 repeats. */
+struct Walk {
+  int rank;
+  int64_t size[kMostAxes];
+  int64_t stride[3][kMostAxes];  // of a, b and the result
+};
+
+/** Windows of a pooling layer on pictures [n, height, width, channels]; padding may be on any side. */
+struct Windows {
+  int64_t n, height, width, channels, outHeight, outWidth;
+  int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, top, left;
+};
+
+enum class Cast { FloatToInt, FloatToBool, IntToFloat, IntToBool, BoolToFloat, BoolToInt };
+
+struct Loops {
+  const char* isa;
+
+  /** y = op(x); p and q are the operation's constants. */
+  void (*unary)(Unary op, const float* x, float* y, int64_t n, float p, float q);
+  void (*binary)(Binary op, const float* a, const float* b, float* y, const Walk& walk);
+  void (*integer)(Integer op, const int32_t* a, const int32_t* b, int32_t* y, const Walk& walk);
+  void (*compare)(Compare op, const float* a, const float* b, uint8_t* y, const Walk& walk);
+  void (*compareIntegers)(Compare op, const int32_t* a, const int32_t* b, uint8_t* y, const Walk& walk);
+  void (*logical)(Logical op, const uint8_t* a, const uint8_t* b, uint8_t* y, const Walk& walk);
+  void (*logicalNot)(const uint8_t* x, uint8_t* y, int64_t n);
+  void (*isNan)(const float* x, uint8_t* y, int64_t n);
+  void (*cast)(Cast how, const void* x, void* y, int64_t n);
+  /** y = condition ? a : b for elements of 4 bytes or 1. */
+  void (*select)(const uint8_t* condition, const void* a, const void* b, void* y, int64_t n, int bytes);
+  void (*fill)(void* y, int64_t n, int bytes, const void* value);
+
+  /** x [outer, length, inner] to y [outer, inner], times `scale`. */
+  void (*reduce)(Reduce op, const float* x, float* y, int64_t outer, int64_t length, int64_t inner, float scale);
+  void (*reduceIntegers)(Reduce op, const int32_t* x, int32_t* y, int64_t outer, int64_t length, int64_t inner);
+  void (*reduceBools)(Logical op, const uint8_t* x, uint8_t* y, int64_t outer, int64_t length, int64_t inner);
+  /** The first index of the largest (smallest) element along the middle axis. */
+  void (*argExtreme)(bool largest, const float* x, int32_t* y, int64_t outer, int64_t length, int64_t inner);
+  /** Sums of what comes before along the last axis. */
+  void (*cumsum)(const float* x, float* y, int64_t rows, int64_t length, bool exclusive, bool reverse);
+  /** exp(x - max) / sum, or x - max - log(sum), for each row. */
+  void (*softmax)(const float* x, float* y, int64_t rows, int64_t length, bool logarithm);
+
+  /** Copy a box between two arrays of elements of 4 bytes or 1 with strides: 0 is the source, 2 the target. */
+  void (*copy)(const void* x, void* y, const Walk& walk, int bytes);
+  /** y[o, b, i, :] = x[o, b', index[b, i], :] with `inner` elements each; see gather.h. */
+  void (*gather)(const void* x, const int32_t* index, void* y, int64_t batch, int64_t outer, int64_t length,
+                 int64_t indices, int64_t inner, int bytes);
+  /** y[index[i], :] += x[i, :]; an index outside of 0..length is left out. */
+  void (*scatterAdd)(const float* x, const int32_t* index, float* y, int64_t indices, int64_t length, int64_t inner);
+  void (*oneHot)(const int32_t* index, float* y, int64_t n, int64_t depth, float on, float off);
+
+  /** The largest cell of each window, and (unless null) which it was, 0 to kh kw - 1 in row-major order. */
+  void (*maxPool)(const float* x, float* y, float* chosen, const Windows& windows);
+  void (*cellPositions)(const float* chosen, int32_t* index, const Windows& windows, bool acrossPictures);
+  /** y = x at the chosen cells; x holds `vectors` times the pictures, `chosen` is one for all. */
+  void (*pickCells)(const float* x, const float* chosen, float* y, const Windows& windows, int64_t vectors);
+  /** The transpose of pickCells: cells that meet on one pixel add up. */
+  void (*spreadCells)(const float* dy, const float* chosen, float* dx, const Windows& windows, int64_t vectors);
+  /** Means over windows, of the cells inside of the picture, or of all. */
+  void (*avgPool)(const float* x, float* y, const Windows& windows, bool countPadding);
+  void (*avgPoolTransposed)(const float* dy, float* dx, const Windows& windows, bool countPadding);
+
+  /** dx = phi'(y) dy for an activation that is known by its output y [n]; dy holds `vectors` times n. */
+  void (*timesDerivative)(Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors);
+  /** buffer' = momentum buffer + gradient + decay value; value' = value - lr buffer'. `buffer` may be null (zeros). */
+  void (*sgd)(const float* value, const float* gradient, const float* buffer, float* nextValue, float* nextBuffer,
+              int64_t n, float lr, float momentum, float decay);
+  /** Moments m += w1 (g - m), v += w2 (g^2 - v) and value' = value - lr m / (sqrt(v) + eps). */
+  void (*adam)(const float* value, const float* gradient, const float* first, const float* second, float* nextValue,
+               float* nextFirst, float* nextSecond, int64_t n, float lr, float w1, float w2, float eps, float decay);
+};
+
+const Loops& loopsBase();
+#if defined(HBP_X86)
+const Loops& loopsAvx2();
+const Loops& loopsAvx512();
+#endif
+
+/** The table for this processor, or for `limit` ("avx512", "avx2", "base") if that is less. */
+const Loops& loopsOf(const char* limit);
+
+}  // namespace hbp

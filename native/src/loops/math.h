@@ -1,0 +1,98 @@
+// Elementary functions of sixteen floats: range reduction and minimax polynomials (Cephes' coefficients for single
+// precision), relative error a few units in the last place. NaN stays NaN, infinities go where they should.
+#pragma once
+#include "simd.h"
+
+namespace HBP_ISA {
+
+constexpr float kInfinity = __builtin_inff();
+
+/** 2^n for -126 <= n <= 127. */
+static inline Floats powerOfTwo(Ints n) { return floatsOf((n + 127) << 23); }
+
+static inline Floats exponential(Floats x) {
+  x = x > 89.0f ? all(89.0f) : x;
+  x = x < -104.0f ? all(-104.0f) : x;
+  const Floats scaled = x * 1.44269504088896341f;
+  const Ints n = truncated(scaled + (scaled < 0.0f ? all(-0.5f) : all(0.5f)));
+  const Floats whole = toFloats(n);
+  const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  Floats p = all(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const Floats e = p * r * r + r + 1.0f;
+  // In two halves: 2^n itself may overflow, or be subnormal, where the result is not.
+  const Ints half = n >> 1;
+  return e * powerOfTwo(half) * powerOfTwo(n - half);
+}
+
+static inline Floats logarithm(Floats x) {
+  const Ints tiny = x < 1.17549435e-38f;
+  const Floats scaled = tiny ? x * 8388608.0f : x;
+  const Ints bits = bitsOf(scaled);
+  Floats exponent = toFloats((bits >> 23) - 126) - (tiny ? all(23.0f) : all(0.0f));
+  Floats m = floatsOf((bits & 0x007fffff) | 0x3f000000);  // in [0.5, 1)
+  const Ints low = m < 0.707106781186547524f;
+  exponent = exponent - (low ? all(1.0f) : all(0.0f));
+  m = (low ? m + m : m) - 1.0f;
+  const Floats z = m * m;
+  Floats p = all(7.0376836292e-2f);
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  Floats y = p * m * z - exponent * 2.12194440e-4f - 0.5f * z;
+  y = m + y + exponent * 0.693359375f;
+  y = x == 0.0f ? all(-kInfinity) : y;
+  y = x == kInfinity ? x : y;
+  return (x < 0.0f) | (x != x) ? all(__builtin_nanf("")) : y;
+}
+
+/** log(1 + x): the rounding error of 1 + x is divided out again. */
+static inline Floats logarithmOf1Plus(Floats x) {
+  const Floats u = 1.0f + x, d = u - 1.0f;
+  const Floats y = logarithm(u) * (x / d);
+  return d == 0.0f ? x : x == kInfinity ? x : y;
+}
+
+/** exp(x) - 1: near 0 the rounding error of exp(x) is divided out again. */
+static inline Floats exponentialMinus1(Floats x) {
+  const Floats u = exponential(x), d = u - 1.0f;
+  const Floats y = d * (x / logarithm(u));
+  return d == 0.0f ? x : absolute(x) > 1.0f ? d : y;
+}
+
+static inline Floats logistic(Floats x) { return 1.0f / (1.0f + exponential(-x)); }
+
+static inline Floats hyperbolicTangent(Floats x) {
+  const Floats size = absolute(x), z = x * x;
+  Floats p = all(-5.70498872745e-3f);
+  p = p * z + 2.06390887954e-2f;
+  p = p * z - 5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z - 3.33332819422e-1f;
+  const Floats near = p * z * x + x;
+  const Floats far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
+  const Floats signedFar = x < 0.0f ? -far : far;
+  return size < 0.625f ? near : x != x ? x : signedFar;
+}
+
+/** The root, correctly rounded; the compiler turns the loop into vector instructions. */
+static inline Floats squareRoot(Floats x) {
+  Floats y;
+  for (int i = 0; i < kLanes; i++) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+}
+
+static inline Floats whereNan(Floats a, Floats b, Floats y) { return (a != a) | (b != b) ? a + b : y; }
+static inline Floats larger(Floats a, Floats b) { return whereNan(a, b, a > b ? a : b); }
+static inline Floats smaller(Floats a, Floats b) { return whereNan(a, b, a < b ? a : b); }
+
+}  // namespace HBP_ISA

@@ -1,0 +1,95 @@
+// Sixteen floats at a time, in the vector extensions of GCC and Clang: no intrinsics, so that one source serves every
+// instruction set. On narrower machines the compiler splits a vector into several registers.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace HBP_ISA {
+
+typedef float Floats __attribute__((vector_size(64)));
+typedef int32_t Ints __attribute__((vector_size(64)));
+typedef float UnalignedFloats __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t UnalignedInts __attribute__((vector_size(64), aligned(4), may_alias));
+
+constexpr int64_t kLanes = 16;
+
+static inline Floats load(const float* p) { return *reinterpret_cast<const UnalignedFloats*>(p); }
+static inline void store(float* p, Floats v) { *reinterpret_cast<UnalignedFloats*>(p) = v; }
+static inline Ints load(const int32_t* p) { return *reinterpret_cast<const UnalignedInts*>(p); }
+static inline void store(int32_t* p, Ints v) { *reinterpret_cast<UnalignedInts*>(p) = v; }
+
+/** The first `count` elements, zeros behind them. */
+template <class T>
+static inline auto loadSome(const T* p, int64_t count) {
+  T all[kLanes] = {};
+  std::memcpy(all, p, count * sizeof(T));
+  return load(all);
+}
+
+template <class T, class V>
+static inline void storeSome(T* p, V v, int64_t count) {
+  T all[kLanes];
+  store(all, v);
+  std::memcpy(p, all, count * sizeof(T));
+}
+
+static inline Floats all(float x) { return Floats{} + x; }
+static inline Ints all(int32_t x) { return Ints{} + x; }
+static inline Ints bitsOf(Floats v) { return (Ints)v; }
+static inline Floats floatsOf(Ints v) { return (Floats)v; }
+static inline Floats toFloats(Ints v) { return __builtin_convertvector(v, Floats); }
+static inline Ints truncated(Floats v) { return __builtin_convertvector(v, Ints); }
+
+static inline Floats absolute(Floats v) { return floatsOf(bitsOf(v) & 0x7fffffff); }
+
+static inline float sumOf(Floats v) {
+  float x[kLanes];
+  store(x, v);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) x[i] += x[i + half];
+  return x[0];
+}
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/** Elements that one thread should have at least: waking another one costs some microseconds. */
+constexpr int64_t kGrain = 16384;
+
+static inline int threadsFor(int64_t elements) {
+#if defined(_OPENMP)
+  if (elements < 2 * kGrain || omp_in_parallel()) return 1;
+  return static_cast<int>(least(omp_get_max_threads(), elements / kGrain));
+#else
+  (void)elements;
+  return 1;
+#endif
+}
+
+/**
+ * f(begin, end) over [0, n) on as many threads as `elements` (all that is touched) are worth. Ranges begin at multiples
+ * of `unit`, so that an element is always computed in the same way, on however many threads.
+ */
+template <class F>
+static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
+  const int64_t units = (n + unit - 1) / unit;
+  const int threads = static_cast<int>(least(threadsFor(elements), units));
+  if (threads <= 1) {
+    if (n > 0) f(int64_t{0}, n);
+    return;
+  }
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+  {
+    const int64_t i = omp_get_thread_num(), m = omp_get_num_threads();
+    const int64_t begin = units * i / m * unit, end = least(units * (i + 1) / m * unit, n);
+    if (begin < end) f(begin, end);
+  }
+#endif
+}
+
+}  // namespace HBP_ISA
