@@ -1,0 +1,57 @@
+import { availableParallelism } from 'node:os';
+import * as tf from '../../tf.js';
+import { loadAddon } from './addon.js';
+import { NativeBackend } from './backend.js';
+import { registerKernels } from './register.js';
+
+export { javaScriptCalls } from './register.js';
+
+/** What the native backend runs on. */
+export interface NativeInfo {
+  readonly description: string;
+  /** oneDNN's. */
+  readonly version: string;
+  /** Instruction sets of oneDNN and of the addon's own loops. */
+  readonly isa: string;
+  readonly threads: number;
+}
+
+export interface NativeOptions {
+  /** Of each kernel; OMP_NUM_THREADS, else the number of cores, if absent. */
+  readonly threads?: number;
+}
+
+/**
+ * Load the addon and make the backend `native` current.
+ *
+ * @throws Error  in one line: it is not built, and why, or it does not load
+ */
+export async function activateNative({ threads }: NativeOptions = {}): Promise<NativeInfo> {
+  const wanted = threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism());
+  prepareThreads(wanted);
+  const addon = loadAddon();
+  addon.setThreads(addon.openMp ? wanted : 1);
+  if (!tf.findBackendFactory('native')) {
+    await import('@tensorflow/tfjs-backend-cpu'); // registers the kernels that are copied
+    tf.registerBackend('native', () => new NativeBackend(), 4);
+    registerKernels(addon);
+  }
+  const worked = await tf.setBackend('native');
+  if (!worked || tf.getBackend() !== 'native') throw new Error('TensorFlow.js could not start the native backend');
+  const count = addon.threads();
+  return {
+    description: `oneDNN ${addon.oneDnn} (${addon.oneDnnIsa}), ${count} thread${count === 1 ? '' : 's'}`,
+    version: addon.oneDnn,
+    isa: `${addon.oneDnnIsa}/${addon.isa}`,
+    threads: count,
+  };
+}
+
+/**
+ * OpenMP reads its settings when the addon is loaded. Its threads by default spin while they wait for work, which makes
+ * two processes on the same cores ten times slower than one thread each.
+ */
+function prepareThreads(threads: number): void {
+  process.env['OMP_NUM_THREADS'] ??= String(threads);
+  process.env['OMP_WAIT_POLICY'] ??= 'passive';
+}

@@ -1,0 +1,131 @@
+/** Kernels that the engine asks for by names of its own (src/engine/fused.ts): several of its operations in one pass. */
+import type * as tf from '../../../tf.js';
+import type { Placement } from '../../../nn/window.js';
+import { shapes } from '../shapes.js';
+import { areFloats, type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
+
+/** Tell the addon where the windows are on pictures [n, height, width, channels]. */
+function putPlacement(n: number, channels: number, placement: Placement): void {
+  const { input, output, kernel, stride, dilation, padding } = placement;
+  shapes.set([n, ...input, channels, ...output, ...kernel, ...stride, ...dilation, padding[0], padding[2]]);
+}
+
+const maxPool: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const placement = attrs as unknown as Placement;
+  const [n = 0, , , channels = 0] = x.shape;
+  const shape = [n, ...placement.output, channels];
+  const [y, chosen] = [backend.empty(shape, 'float32'), backend.empty(shape, 'float32')];
+  putPlacement(n, channels, placement);
+  if (x.shape.every((length) => length > 0)) {
+    backend.addon.maxPool(backend.floats(x), backend.floats(y), backend.floats(chosen));
+  }
+  return [y, chosen];
+};
+
+const pickCells: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x, chosen } = inputs as { x: tf.TensorInfo; chosen: tf.TensorInfo };
+  const placement = attrs as unknown as Placement;
+  const [n = 0, , , channels = 0] = chosen.shape;
+  const y = backend.empty([x.shape[0]!, ...placement.output, channels], 'float32');
+  putPlacement(n, channels, placement);
+  backend.addon.pickCells(backend.floats(x), backend.floats(chosen), backend.floats(y), x.shape[0]! / n);
+  return y;
+};
+
+const spreadCells: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { dy, chosen } = inputs as { dy: tf.TensorInfo; chosen: tf.TensorInfo };
+  const placement = attrs as unknown as Placement;
+  const [n = 0, , , channels = 0] = chosen.shape;
+  const dx = backend.empty([dy.shape[0]!, ...placement.input, channels], 'float32');
+  putPlacement(n, channels, placement);
+  backend.addon.spreadCells(backend.floats(dy), backend.floats(chosen), backend.floats(dx), dy.shape[0]! / n);
+  return dx;
+};
+
+const timesDerivative: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { output, v } = inputs as { output: tf.TensorInfo; v: tf.TensorInfo };
+  const { activation } = attrs as { activation: string };
+  const { addon } = backend;
+  const product = backend.empty(v.shape, 'float32');
+  const n = sizeOf(output.shape);
+  if (n === 0) return product;
+  const op = ordinal(addon.names.activation, activation);
+  const [y, dy, dx] = [backend.floats(output), backend.floats(v), backend.floats(product)];
+  addon.timesDerivative(op, y, dy, dx, n, sizeOf(v.shape) / n);
+  return product;
+};
+
+const sgd: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { value, gradient, buffer } = inputs as {
+    value: tf.TensorInfo;
+    gradient: tf.TensorInfo;
+    buffer?: tf.TensorInfo;
+  };
+  const { lr, momentum, weightDecay } = attrs as Record<'lr' | 'momentum' | 'weightDecay', number>;
+  const next = backend.empty(value.shape, 'float32');
+  const nextBuffer = momentum === 0 ? null : backend.empty(value.shape, 'float32');
+  backend.addon.sgd(
+    backend.floats(value),
+    backend.floats(gradient),
+    buffer && momentum !== 0 ? backend.floats(buffer) : null,
+    backend.floats(next),
+    nextBuffer && backend.floats(nextBuffer),
+    sizeOf(value.shape),
+    lr,
+    momentum,
+    weightDecay,
+  );
+  return nextBuffer ? [next, nextBuffer] : [next];
+};
+
+const adam: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { value, gradient, first, second } = inputs as Record<'value' | 'gradient', tf.TensorInfo> &
+    Partial<Record<'first' | 'second', tf.TensorInfo>>;
+  const { lr, w1, w2, eps, weightDecay } = attrs as Record<'lr' | 'w1' | 'w2' | 'eps' | 'weightDecay', number>;
+  const [next, nextFirst, nextSecond] = [0, 1, 2].map(() => backend.empty(value.shape, 'float32')) as [
+    tf.TensorInfo,
+    tf.TensorInfo,
+    tf.TensorInfo,
+  ];
+  backend.addon.adam(
+    backend.floats(value),
+    backend.floats(gradient),
+    first ? backend.floats(first) : null,
+    second ? backend.floats(second) : null,
+    backend.floats(next),
+    backend.floats(nextFirst),
+    backend.floats(nextSecond),
+    sizeOf(value.shape),
+    lr,
+    w1,
+    w2,
+    eps,
+    weightDecay,
+  );
+  return [next, nextFirst, nextSecond];
+};
+
+/** The matrix [n, n] to its eigenvalues [n] and its eigenvectors, one a row, [n, n]. */
+const symmetricEigen: NativeKernel = ({ inputs, backend }) => {
+  const { matrix } = inputs as { matrix: tf.TensorInfo };
+  const [n = 0] = matrix.shape;
+  if (!areFloats(matrix)) return null;
+  const [values, vectors] = [backend.empty([n], 'float32'), backend.empty([n, n], 'float32')];
+  backend.floats(vectors).set(backend.floats(matrix));
+  const info = n === 0 ? 0 : backend.addon.symmetricEigen(backend.floats(vectors), backend.floats(values), n);
+  if (info !== 0) throw new Error(`LAPACK's ssyevd did not converge (info ${info})`);
+  return [values, vectors];
+};
+
+export function engineKernels(hasLapack: boolean): KernelTable {
+  return {
+    HbpMaxPool: maxPool,
+    HbpPickCells: pickCells,
+    HbpSpreadCells: spreadCells,
+    HbpTimesDerivative: timesDerivative,
+    HbpSgd: sgd,
+    HbpAdam: adam,
+    ...(hasLapack && { HbpSymmetricEigen: symmetricEigen }),
+  };
+}
