@@ -63,7 +63,7 @@ export { inRowBlocks } from './curvature/row-block-operator.js';
 export { diagonalBlocks, type RowBlocks, splitRows } from './curvature/row-blocks.js';
 export { AvgPool2d } from './nn/avg-pool2d.js';
 export { type Eigh, eigh, type SymmetricEigen } from './linalg/eigh.js';
-export { backpropagate, type Gradients } from './nn/backward.js';
+export { backpropagate, type BackpropagateOptions, type Gradients } from './nn/backward.js';
 export { Conv2d, type Conv2dOptions } from './nn/conv2d.js';
 export { BceWithLogits } from './nn/bce-with-logits.js';
 export { CrossEntropy } from './nn/cross-entropy.js';

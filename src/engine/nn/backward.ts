@@ -5,8 +5,17 @@ import type { Sequential, Trace } from './sequential.js';
 export interface Gradients {
   /** dL/d parameter by place ("0.weight"). */
   readonly parameters: Record<string, Tensor>;
-  /** dL/d output of each layer, in the order of `Sequential.layers`; none before the first layer with parameters. */
+  /**
+   * dL/d output of each layer, in the order of `Sequential.layers`; none before the first layer with parameters, and
+   * none at all with `parametersOnly`.
+   */
   readonly outputs: readonly (Tensor | undefined)[];
+}
+
+/** What backpropagation keeps. */
+export interface BackpropagateOptions {
+  /** Free the gradients with respect to outputs as soon as they have been used: first-order steps need no more. */
+  readonly parametersOnly?: boolean;
 }
 
 /**
@@ -17,7 +26,12 @@ export interface Gradients {
  *
  * @param outputGradient  dL/d output, with whatever scale the loss has (1/N for a mean)
  */
-export function backpropagate(model: Sequential, trace: Trace, outputGradient: Tensor): Gradients {
+export function backpropagate(
+  model: Sequential,
+  trace: Trace,
+  outputGradient: Tensor,
+  { parametersOnly = false }: BackpropagateOptions = {},
+): Gradients {
   const parameters: Record<string, Tensor> = {};
   const outputs = Array<Tensor | undefined>(model.layers.length).fill(undefined);
   const first = model.layers.findIndex(({ layer }) => layer.parameters.length > 0);
@@ -25,9 +39,11 @@ export function backpropagate(model: Sequential, trace: Trace, outputGradient: T
   for (let l = model.layers.length - 1; l >= Math.max(first, 0); l--) {
     const { path, layer } = model.layers[l]!;
     const saved = trace.saved[l]!;
-    outputs[l] = gradient;
+    if (!parametersOnly) outputs[l] = gradient;
     for (const { name } of layer.parameters) parameters[`${path}.${name}`] = layer.paramVjp(saved, name, gradient);
-    if (l > first) gradient = layer.inputVjp(saved, gradient);
+    const arrived = gradient;
+    if (l > first) gradient = layer.inputVjp(saved, arrived);
+    if (parametersOnly && arrived !== outputGradient) arrived.dispose();
   }
   return { parameters, outputs };
 }

@@ -57,6 +57,9 @@ export class Conv2d implements Layer<ConvSaved> {
     if (input.rank !== 4 || input.shape[3] !== channels) {
       throw new RangeError(`this convolution takes pictures [N, H, W, ${channels}], not [${input.shape.join(', ')}]`);
     }
+    if (this.bias && this.groups === 1) {
+      return { output: convolve(input, this.weight.value, this.#place(input), this.bias.value), saved: { input } };
+    }
     const product = this.inputJvp({ input }, input);
     return { output: this.bias ? tf.add(product, this.bias.value) : product, saved: { input } };
   }

@@ -9,10 +9,24 @@ import * as tf from '../tf.js';
 import { cropPictures, padPictures } from './unfold.js';
 import { type Placement, samePadding } from './window.js';
 
-/** x [N, H, W, C] to [N, outH, outW, out]. */
-export function convolve(x: tf.Tensor, weight: tf.Tensor, placement: Placement): tf.Tensor {
+/** x [N, H, W, C] to [N, outH, outW, out], plus a bias [out] if there is one. */
+export function convolve(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  placement: Placement,
+  bias: tf.Tensor | null = null,
+): tf.Tensor {
   const { pictures, padding } = prepare(x, placement);
-  return tf.conv2d(pictures as tf.Tensor4D, spread(weight, placement), strides(placement), padding);
+  const filter = spread(weight, placement);
+  if (!bias) return tf.conv2d(pictures as tf.Tensor4D, filter, strides(placement), padding);
+  const attributes = {
+    strides: strides(placement),
+    pad: padding,
+    dataFormat: 'NHWC',
+    dilations: [1, 1],
+    activation: 'linear',
+  };
+  return tf.engine().runKernel(tf.FusedConv2D, { x: pictures, filter, bias }, attributes);
 }
 
 /**

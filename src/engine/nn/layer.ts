@@ -22,7 +22,7 @@ export type LayerKind =
   | 'elementwise';
 
 /** What a layer keeps of its forward pass for the derivatives. */
-export type Saved = Readonly<Record<string, Tensor>>;
+export type Saved = Readonly<Record<string, Tensor | undefined>>;
 
 /**
  * A layer y = f(x; w) on a batch x of N samples: its parameters and first derivatives, nothing else.

@@ -1,3 +1,4 @@
+import * as fused from '../fused.js';
 import * as tf from '../tf.js';
 import { type Layer, noParameter } from './layer.js';
 import { onPictures, sizeOf } from './leading.js';
@@ -29,34 +30,36 @@ export class MaxPool2d implements Layer<MaxPoolSaved> {
   forward(input: tf.Tensor): { output: tf.Tensor; saved: MaxPoolSaved } {
     const placement = this.place(input);
     return tf.scoped(() => {
-      const { largest, chosen } = largestCells(windowCells(input, placement, -Infinity));
+      const { largest, chosen } =
+        fused.maxPool(input, placement) ?? largestCells(windowCells(input, placement, -Infinity));
       return { output: largest, saved: { input, chosen } };
     });
   }
 
   inputJvp(saved: MaxPoolSaved, dx: tf.Tensor): tf.Tensor {
     const placement = this.place(saved.input);
-    const masks = this.masks(saved);
-    return onPictures(dx, (pictures) =>
-      tf.scoped(() =>
-        windowCells(pictures, placement)
+    return onPictures(dx, (pictures) => {
+      const picked = fused.pickCells(pictures, saved.chosen, placement);
+      if (picked) return picked;
+      return tf.scoped(() => {
+        const masks = this.masks(saved);
+        return windowCells(pictures, placement)
           .map((cell, k) => onEverySample(cell, masks[k]!))
-          .reduce((sum, term) => tf.add(sum, term)),
-      ),
-    );
+          .reduce((sum, term) => tf.add(sum, term));
+      });
+    });
   }
 
   inputVjp(saved: MaxPoolSaved, dy: tf.Tensor): tf.Tensor {
     const placement = this.place(saved.input);
-    const masks = this.masks(saved);
-    return onPictures(dy, (pictures) =>
-      tf.scoped(() =>
-        spreadCells(
-          masks.map((mask) => onEverySample(pictures, mask)),
-          placement,
-        ),
-      ),
-    );
+    return onPictures(dy, (pictures) => {
+      const spread = fused.spreadCells(pictures, saved.chosen, placement);
+      if (spread) return spread;
+      return tf.scoped(() => {
+        const cells = this.masks(saved).map((mask) => onEverySample(pictures, mask));
+        return spreadCells(cells, placement);
+      });
+    });
   }
 
   /** Number of cells of a window. */

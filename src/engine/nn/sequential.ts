@@ -41,14 +41,21 @@ export class Sequential {
     );
   }
 
-  /** From inputs [N, ...] to the output and what the derivatives need. The tensors of the trace are the caller's. */
+  /**
+   * From inputs [N, ...] to the output and what the derivatives need. The tensors of the trace are the caller's; what
+   * lies between two layers and neither saves is freed on the way.
+   */
   forward(x: Tensor): Trace {
     let output = x;
-    const saved = this.layers.map(({ layer }) => {
-      const step = layer.forward(output);
+    const saved: Saved[] = [];
+    for (const { layer } of this.layers) {
+      const input = output;
+      const step = layer.forward(input);
+      saved.push(step.saved);
       output = step.output;
-      return step.saved;
-    });
+      const isSaved = saved.slice(-2).some((tensors) => Object.values(tensors).includes(input));
+      if (input !== x && input !== output && !isSaved) input.dispose();
+    }
     return { output, saved };
   }
 

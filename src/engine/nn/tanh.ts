@@ -1,7 +1,9 @@
+import { fusesDerivatives, timesDerivative } from '../fused.js';
 import * as tf from '../tf.js';
 import { Elementwise } from './elementwise.js';
 
-type TanhSaved = { readonly output: tf.Tensor; readonly derivative: tf.Tensor };
+/** `derivative` only where it is no part of a fused product. */
+type TanhSaved = { readonly output: tf.Tensor; readonly derivative?: tf.Tensor };
 
 /** y = tanh(x); phi' = 1 - y^2, phi'' = -2 y phi'. */
 export class Tanh extends Elementwise<TanhSaved> {
@@ -9,14 +11,23 @@ export class Tanh extends Elementwise<TanhSaved> {
 
   override forward(x: tf.Tensor): { output: tf.Tensor; saved: TanhSaved } {
     const output = tf.tanh(x);
-    return { output, saved: { output, derivative: tf.sub(1, tf.square(output)) } };
+    return { output, saved: fusesDerivatives() ? { output } : { output, derivative: derivativeOf(output) } };
   }
 
-  override derivative({ derivative }: TanhSaved): tf.Tensor {
-    return derivative;
+  override derivative({ output, derivative }: TanhSaved): tf.Tensor {
+    return derivative ?? derivativeOf(output);
   }
 
-  override secondOrder({ output, derivative }: TanhSaved, g: tf.Tensor): tf.Tensor {
-    return tf.mul(tf.mul(-2, output), tf.mul(derivative, g));
+  override inputJvp(saved: TanhSaved, dx: tf.Tensor): tf.Tensor {
+    return saved.derivative ? super.inputJvp(saved, dx) : timesDerivative('Tanh', saved.output, dx);
   }
+
+  override secondOrder(saved: TanhSaved, g: tf.Tensor): tf.Tensor {
+    return tf.mul(tf.mul(-2, saved.output), this.inputJvp(saved, g));
+  }
+}
+
+/** 1 - y^2 */
+function derivativeOf(output: tf.Tensor): tf.Tensor {
+  return tf.sub(1, tf.square(output));
 }

@@ -1,3 +1,4 @@
+import * as fused from '../fused.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { assignFlat, flatten, flatValues, groupsOf } from './flat.js';
@@ -51,13 +52,21 @@ export class Adam {
     const { lr, eps, weightDecay, betas } = this.#options;
     this.#step++;
     tf.tidy(() => {
-      const changing = tf.tensor1d(betas.map((beta) => (1 - beta) / (1 - beta ** this.#step)));
-      const weights = tf.split(changing, 2).map((weight) => tf.reshape(weight, [])) as [tf.Tensor, tf.Tensor];
+      const [w1, w2] = betas.map((beta) => (1 - beta) / (1 - beta ** this.#step)) as [number, number];
+      let onDevice: tf.Tensor[] | undefined;
+      const weights = (): tf.Tensor[] =>
+        (onDevice ??= tf.split(tf.tensor1d([w1, w2]), 2).map((weight) => tf.reshape(weight, [])));
       for (const [i, group] of groupsOf(parameters).entries()) {
         const values = flatValues(group);
         const plain = flatten(group, gradients);
+        const next = fused.adam(values, plain, this.#moments[i], { lr, w1, w2, eps, weightDecay });
+        if (next) {
+          this.#keep(i, next);
+          assignFlat(group, next.value);
+          continue;
+        }
         const gradient = weightDecay === 0 ? plain : tf.add(plain, tf.mul(weightDecay, values));
-        const { first, second } = this.#advance(i, gradient, weights);
+        const { first, second } = this.#advance(i, gradient, weights() as [tf.Tensor, tf.Tensor]);
         assignFlat(group, tf.sub(values, tf.mul(lr, tf.div(first, tf.add(tf.sqrt(second), eps)))));
       }
     });
@@ -69,9 +78,14 @@ export class Adam {
     const next = previous
       ? { first: towards(previous.first, gradient, w1), second: towards(previous.second, square, w2) }
       : { first: tf.view(gradient), second: square };
-    if (previous) tf.dispose([previous.first, previous.second]);
-    this.#moments[group] = { first: tf.keep(next.first), second: tf.keep(next.second) };
+    this.#keep(group, next);
     return next;
+  }
+
+  #keep(group: number, { first, second }: Moments): void {
+    const previous = this.#moments[group];
+    if (previous) tf.dispose([previous.first, previous.second]);
+    this.#moments[group] = { first: tf.keep(first), second: tf.keep(second) };
   }
 
   /** Free the moments and start again at step 0. */

@@ -1,3 +1,4 @@
+import * as fused from '../fused.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { assignFlat, flatten, flatValues, groupsOf } from './flat.js';
@@ -36,11 +37,16 @@ export class Sgd {
    * @param gradients   by place; they stay the caller's
    */
   update(parameters: readonly PlacedParameter[], gradients: Readonly<Record<string, tf.Tensor>>): void {
-    const { lr, weightDecay } = this.#options;
+    const { lr, momentum, nesterov, weightDecay } = this.#options;
     for (const [i, group] of groupsOf(parameters).entries()) {
       tf.tidy(() => {
         const values = flatValues(group);
         const plain = flatten(group, gradients);
+        const next = nesterov ? null : fused.sgd(values, plain, this.#buffers[i], { lr, momentum, weightDecay });
+        if (next) {
+          this.#keep(i, next.buffer);
+          return assignFlat(group, next.value);
+        }
         const gradient = weightDecay === 0 ? plain : tf.add(plain, tf.mul(weightDecay, values));
         assignFlat(group, tf.sub(values, tf.mul(lr, this.#direction(i, gradient))));
       });
@@ -51,10 +57,14 @@ export class Sgd {
     const { momentum, nesterov } = this.#options;
     if (momentum === 0) return gradient;
     const previous = this.#buffers[group];
-    const buffer = tf.keep(previous ? tf.add(tf.mul(momentum, previous), gradient) : tf.view(gradient));
-    previous?.dispose();
-    this.#buffers[group] = buffer;
+    const buffer = previous ? tf.add(tf.mul(momentum, previous), gradient) : tf.view(gradient);
+    this.#keep(group, buffer);
     return nesterov ? tf.add(gradient, tf.mul(momentum, buffer)) : buffer;
+  }
+
+  #keep(group: number, buffer: tf.Tensor | undefined): void {
+    this.#buffers[group]?.dispose();
+    if (buffer) this.#buffers[group] = tf.keep(buffer);
   }
 
   /** Free the momentum buffers. */

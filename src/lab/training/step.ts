@@ -1,5 +1,5 @@
 import { hessianBackpropagation } from '../../engine/curvature/hbp/index.js';
-import { backpropagate } from '../../engine/nn/backward.js';
+import { backpropagate, type BackpropagateOptions } from '../../engine/nn/backward.js';
 import { CrossEntropy } from '../../engine/nn/cross-entropy.js';
 import type { Sequential } from '../../engine/nn/sequential.js';
 import { CgNewton } from '../../engine/optim/cg-newton.js';
@@ -46,7 +46,7 @@ function sgdStepper(model: Sequential, spec: Extract<OptimizerSpec, { kind: 'sgd
     step: (batch) =>
       Promise.resolve(
         tf.scoped(() => {
-          const { score, gradients } = differentiate(model, batch);
+          const { score, gradients } = differentiate(model, batch, { parametersOnly: true });
           sgd.update(model.parameters, gradients.parameters);
           return score;
         }),
@@ -73,13 +73,13 @@ function cgNewtonStepper(model: Sequential, spec: Extract<OptimizerSpec, { kind:
   };
 }
 
-function differentiate(model: Sequential, { inputs, labels }: Batch) {
+function differentiate(model: Sequential, { inputs, labels }: Batch, options: BackpropagateOptions = {}) {
   const trace = model.forward(inputs);
   const { value, saved } = loss.forward(trace.output, labels);
   return {
     trace,
     score: scoreOf(trace.output, labels, value),
-    gradients: backpropagate(model, trace, loss.gradient(saved)),
+    gradients: backpropagate(model, trace, loss.gradient(saved), options),
     outputHessian: () => loss.averagedHessian(saved),
   };
 }

@@ -7,5 +7,5 @@ export function kept(tensor: tf.Tensor): tf.Tensor {
 }
 
 export function keptSaved<S extends Saved>(saved: S): S {
-  return Object.fromEntries(Object.entries(saved).map(([name, tensor]) => [name, kept(tensor)])) as S;
+  return Object.fromEntries(Object.entries(saved).map(([name, tensor]) => [name, tensor && kept(tensor)])) as S;
 }

@@ -205,12 +205,7 @@ const gather: NativeKernel = ({ inputs, attrs, backend }) => {
       throw new Error(`GatherV2: the index value ${wanted[i]} is not in [0, ${length - 1}]`);
     }
   }
-  const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(
-    x,
-    indices,
-    along,
-    batchDims,
-  );
+  const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(x, indices, along, batchDims);
   const y = backend.empty(info.outputShape, x.dtype);
   const from = backend.numbers(x);
   const { batchSize, outerSize, dimSize, sliceSize } = info;

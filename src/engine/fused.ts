@@ -1,0 +1,95 @@
+/**
+ * Several operations as one kernel, where the current backend has it under a name of ours; else the caller composes
+ * them. This is the only question that the engine asks of a backend.
+ *
+ * To fuse something new: a name here, a kernel of that name in a backend (src/engine/backend/native/kernels/engine.ts),
+ * and a composition at the place of use, which is what the kernel is tested against.
+ */
+import type { Placement } from './nn/window.js';
+import * as tf from './tf.js';
+
+/** Activations whose derivative is a function of their output y alone: y (1 - y), 1 - y^2, [y > 0]. */
+export type KnownByOutput = 'Sigmoid' | 'Tanh' | 'Relu';
+
+/** Whether the backend has a kernel of this name. */
+function has(name: string): boolean {
+  return tf.getKernel(name, tf.getBackend()) !== undefined;
+}
+
+function run(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
+  const result: tf.Tensor | tf.Tensor[] = tf
+    .engine()
+    .runKernel(name, inputs, attributes as Parameters<ReturnType<typeof tf.engine>['runKernel']>[2]);
+  return Array.isArray(result) ? result : [result];
+}
+
+/** Whether `timesDerivative` is one kernel here. */
+export function fusesDerivatives(): boolean {
+  return has('HbpTimesDerivative');
+}
+
+/** phi'(x) * v for an activation with output y = phi(x) [N, ...] and v [V?, N, ...]; needs `fusesDerivatives`. */
+export function timesDerivative(activation: KnownByOutput, output: tf.Tensor, v: tf.Tensor): tf.Tensor {
+  return run('HbpTimesDerivative', { output, v }, { activation })[0]!;
+}
+
+/** The largest cell of each window and which it was, as `MaxPool2d` keeps it; null: compose it. */
+export function maxPool(x: tf.Tensor, placement: Placement): { largest: tf.Tensor; chosen: tf.Tensor } | null {
+  if (!has('HbpMaxPool')) return null;
+  const [largest, chosen] = run('HbpMaxPool', { x }, placement) as [tf.Tensor, tf.Tensor];
+  return { largest, chosen };
+}
+
+/** Pictures [V N, H, W, C] at the cells [N, outH, outW, C] that pooling chose; null: compose it. */
+export function pickCells(x: tf.Tensor, chosen: tf.Tensor, placement: Placement): tf.Tensor | null {
+  return has('HbpPickCells') ? run('HbpPickCells', { x, chosen }, placement)[0]! : null;
+}
+
+/** The transpose of `pickCells`; null: compose it. */
+export function spreadCells(dy: tf.Tensor, chosen: tf.Tensor, placement: Placement): tf.Tensor | null {
+  return has('HbpSpreadCells') ? run('HbpSpreadCells', { dy, chosen }, placement)[0]! : null;
+}
+
+/** One step of `Sgd` without Nesterov; no buffer at first, and none comes back without momentum. Null: compose it. */
+export function sgd(
+  value: tf.Tensor,
+  gradient: tf.Tensor,
+  buffer: tf.Tensor | undefined,
+  attributes: { readonly lr: number; readonly momentum: number; readonly weightDecay: number },
+): { value: tf.Tensor; buffer: tf.Tensor | undefined } | null {
+  if (!has('HbpSgd')) return null;
+  const [next, nextBuffer] = run('HbpSgd', { value, gradient, ...(buffer && { buffer }) }, attributes);
+  return { value: next!, buffer: nextBuffer };
+}
+
+/** The constants of one step of `Adam`; w1 and w2 as there. */
+export interface AdamConstants {
+  readonly lr: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/** One step of `Adam`; no moments at first. Null: compose it. */
+export function adam(
+  value: tf.Tensor,
+  gradient: tf.Tensor,
+  moments: { readonly first: tf.Tensor; readonly second: tf.Tensor } | undefined,
+  constants: AdamConstants,
+): { value: tf.Tensor; first: tf.Tensor; second: tf.Tensor } | null {
+  if (!has('HbpAdam')) return null;
+  const [next, first, second] = run('HbpAdam', { value, gradient, ...moments }, constants) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  return { value: next, first, second };
+}
+
+/** Eigenvalues [n], ascending, and eigenvectors, one a row, [n, n], by LAPACK; null: there is none. */
+export function symmetricEigen(matrix: tf.Tensor): { values: tf.Tensor; vectors: tf.Tensor } | null {
+  if (!has('HbpSymmetricEigen')) return null;
+  const [values, vectors] = run('HbpSymmetricEigen', { matrix }, {}) as [tf.Tensor, tf.Tensor];
+  return { values, vectors };
+}
