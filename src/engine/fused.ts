@@ -87,9 +87,13 @@ export function adam(
   return { value: next, first, second };
 }
 
-/** Eigenvalues [n], ascending, and eigenvectors, one a row, [n, n], by LAPACK; null: there is none. */
-export function symmetricEigen(matrix: tf.Tensor): { values: tf.Tensor; vectors: tf.Tensor } | null {
-  if (!has('HbpSymmetricEigen')) return null;
+/** Whether `symmetricEigen` is there. */
+export function hasSymmetricEigen(): boolean {
+  return has('HbpSymmetricEigen');
+}
+
+/** Eigenvalues [n], ascending, and eigenvectors, one a row, [n, n], by LAPACK; needs `hasSymmetricEigen`. */
+export function symmetricEigen(matrix: tf.Tensor): { values: tf.Tensor; vectors: tf.Tensor } {
   const [values, vectors] = run('HbpSymmetricEigen', { matrix }, {}) as [tf.Tensor, tf.Tensor];
   return { values, vectors };
 }

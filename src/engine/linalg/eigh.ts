@@ -16,25 +16,30 @@ export type Eigh = (matrix: tf.Tensor) => Promise<SymmetricEigen>;
 
 /**
  * Eigendecomposition of a symmetric matrix [n, n]: by LAPACK's ssyevd in float32 where the backend has it (a second for
- * 2,000 rows), else by ml-matrix (Householder and QL) on the host in float64 (a second for some 500 rows, minutes for
- * 2,000). Either takes the event loop for as long.
+ * 2,000 rows), else by `eighOnHost`. It takes the event loop for as long.
  *
  * @throws RunError  the matrix has an entry that is not finite
  */
 export const eigh: Eigh = async (matrix) => {
+  checkSquare(matrix);
+  if (!fused.hasSymmetricEigen()) return eighOnHost(matrix);
+  checkFinite(matrix, await matrix.data());
+  const found = fused.symmetricEigen(matrix);
+  const vectors = tf.transpose(found.vectors);
+  found.vectors.dispose();
+  return { values: found.values, vectors };
+};
+
+/**
+ * The same by ml-matrix (Householder and QL) in float64: a second for some 500 rows, minutes for 2,000.
+ *
+ * @throws RunError  the matrix has an entry that is not finite
+ */
+export const eighOnHost: Eigh = async (matrix) => {
+  checkSquare(matrix);
   const [n = 0] = matrix.shape;
-  if (matrix.rank !== 2 || matrix.shape[1] !== n) {
-    throw new RangeError(`a symmetric matrix is square, not [${matrix.shape.join(', ')}]`);
-  }
   const entries = await matrix.data();
-  if (!entries.every(Number.isFinite)) {
-    throw new RunError(`no eigendecomposition: the ${n} x ${n} matrix has entries that are not finite`);
-  }
-  const byLapack = tf.scoped(() => {
-    const found = fused.symmetricEigen(matrix);
-    return found && { values: found.values, vectors: tf.transpose(found.vectors) };
-  });
-  if (byLapack) return byLapack;
+  checkFinite(matrix, entries);
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(Matrix.from1DArray(n, n, entries), {
     assumeSymmetric: true,
   });
@@ -43,3 +48,14 @@ export const eigh: Eigh = async (matrix) => {
     vectors: tf.tensor2d(Float32Array.from(eigenvectorMatrix.to1DArray()), [n, n]),
   };
 };
+
+function checkSquare({ shape, rank }: tf.Tensor): void {
+  if (rank !== 2 || shape[1] !== shape[0]) {
+    throw new RangeError(`a symmetric matrix is square, not [${shape.join(', ')}]`);
+  }
+}
+
+function checkFinite({ shape: [n] }: tf.Tensor, entries: Float32Array | Int32Array | Uint8Array): void {
+  if (entries.every(Number.isFinite)) return;
+  throw new RunError(`no eigendecomposition: the ${n} x ${n} matrix has entries that are not finite`);
+}
