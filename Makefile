@@ -1,12 +1,15 @@
 # `make` alone shows what there is. Every target installs and builds what it needs first; a second time it does not.
-.PHONY: help install build test test-exp lint format clean
+.PHONY: help install native build test test-exp lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: node_modules/.installed ## install the packages of package-lock.json
+install: node_modules/.installed native/build/.tried ## install the packages of package-lock.json, build the native backend
 
-build: dist/.built ## compile src/ to dist/
+native: node_modules/.installed ## build the native backend again, after installing what was missing
+	@scripts/install-native.sh --force && touch native/build/.tried
+
+build: dist/.built native/build/.tried ## compile src/ to dist/
 
 test: build ## all tests
 	@npm test --silent
@@ -28,6 +31,10 @@ clean: ## remove runs and figures made here; datasets and recorded runs stay
 
 node_modules/.installed: package.json package-lock.json
 	@scripts/install.sh
+
+# Tried once for each state of its sources: without a compiler it is left out.
+native/build/.tried: node_modules/.installed scripts/build-native.js native/binding.gyp $(shell find native/src -type f)
+	@mkdir -p native/build && scripts/install-native.sh && touch $@
 
 dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json $(shell find src -name '*.ts')
 	@npm run --silent build && touch $@

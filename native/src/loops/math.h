@@ -13,9 +13,11 @@ static inline Floats powerOfTwo(Ints n) { return floatsOf((n + 127) << 23); }
 static inline Floats exponential(Floats x) {
   x = x > 89.0f ? all(89.0f) : x;
   x = x < -104.0f ? all(-104.0f) : x;
-  const Floats scaled = x * 1.44269504088896341f;
-  const Ints n = truncated(scaled + (scaled < 0.0f ? all(-0.5f) : all(0.5f)));
-  const Floats whole = toFloats(n);
+  // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
+  constexpr float shift = 12582912.0f;
+  const Floats shifted = x * 1.44269504088896341f + shift;
+  const Ints n = bitsOf(shifted) - 0x4b400000;
+  const Floats whole = shifted - shift;
   const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
   Floats p = all(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
@@ -71,17 +73,25 @@ static inline Floats exponentialMinus1(Floats x) {
 
 static inline Floats logistic(Floats x) { return 1.0f / (1.0f + exponential(-x)); }
 
+/** An odd rational function on [-7.9, 7.9], beyond which tanh is 1 in single precision (coefficients as in Eigen). */
 static inline Floats hyperbolicTangent(Floats x) {
-  const Floats size = absolute(x), z = x * x;
-  Floats p = all(-5.70498872745e-3f);
-  p = p * z + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  const Floats near = p * z * x + x;
-  const Floats far = 1.0f - 2.0f / (exponential(size + size) + 1.0f);
-  const Floats signedFar = x < 0.0f ? -far : far;
-  return size < 0.625f ? near : x != x ? x : signedFar;
+  constexpr float edge = 7.90531110763549805f;
+  Floats u = x > edge ? all(edge) : x;
+  u = u < -edge ? all(-edge) : u;
+  const Floats z = u * u;
+  Floats p = all(-2.76076847742355e-16f);
+  p = p * z + 2.00018790482477e-13f;
+  p = p * z - 8.60467152213735e-11f;
+  p = p * z + 5.12229709037114e-08f;
+  p = p * z + 1.48572235717979e-05f;
+  p = p * z + 6.37261928875436e-04f;
+  p = p * z + 4.89352455891786e-03f;
+  Floats q = all(1.19825839466702e-06f);
+  q = q * z + 1.18534705686654e-04f;
+  q = q * z + 2.26843463243900e-03f;
+  q = q * z + 4.89352518554385e-03f;
+  const Floats y = p * u / q;
+  return absolute(x) < 4e-4f ? x : y;
 }
 
 /** The root, correctly rounded; the compiler turns the loop into vector instructions. */

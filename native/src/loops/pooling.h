@@ -19,144 +19,186 @@ static inline void eachCell(const Windows& w, int64_t row, int64_t column, F f) 
   }
 }
 
-/** f(picture, row, column) for all windows of pictures begin to end, in parallel over rows of windows. */
+/** The cells of one window that lie inside of the picture: offsets of their first channels, and which they are. */
+struct Cells {
+  int64_t count = 0;
+  int64_t* const offset;
+  float* const number;
+
+  explicit Cells(const Windows& w)
+      : offset(new int64_t[w.kernelHeight * w.kernelWidth]), number(new float[w.kernelHeight * w.kernelWidth]) {}
+  Cells(const Cells&) = delete;
+  ~Cells() {
+    delete[] offset;
+    delete[] number;
+  }
+
+  void moveTo(const Windows& w, int64_t row, int64_t column) {
+    count = 0;
+    eachCell(w, row, column, [&](int64_t at, int64_t cell) {
+      offset[count] = at;
+      number[count++] = static_cast<float>(cell);
+    });
+  }
+};
+
+/**
+ * f(picture, first element of the window's results, cells) for all windows of `pictures`, in parallel over pictures and
+ * rows of windows, or over pictures alone where windows may write to the same pixel.
+ */
 template <class F>
-static void eachWindow(const Windows& w, int64_t pictures, F f) {
-  const int64_t rows = pictures * w.outHeight;
-  inParallel(rows, pictures * w.height * w.width * w.channels, 1, [&](int64_t begin, int64_t end) {
+static void eachWindow(const Windows& w, int64_t pictures, bool byPicture, F f) {
+  const int64_t rows = byPicture ? 1 : w.outHeight, rowsEach = byPicture ? w.outHeight : 1;
+  const int64_t size = w.height * w.width * w.channels;
+  // All windows that touch no edge have the same cells, moved along.
+  const int64_t innerRow = (w.top + w.strideHeight - 1) / w.strideHeight;
+  const int64_t innerColumn = (w.left + w.strideWidth - 1) / w.strideWidth;
+  const int64_t extentHeight = (w.kernelHeight - 1) * w.dilationHeight, extentWidth = (w.kernelWidth - 1) * w.dilationWidth;
+  Cells inner(w);
+  inner.moveTo(w, innerRow, innerColumn);
+  inParallel(pictures * rows, pictures * size, 1, [&](int64_t begin, int64_t end) {
+    Cells cells(w);
     for (int64_t r = begin; r < end; r++) {
-      for (int64_t column = 0; column < w.outWidth; column++) f(r / w.outHeight, r % w.outHeight, column);
+      const int64_t picture = r / rows, first = r % rows * rowsEach;
+      for (int64_t row = first; row < first + rowsEach; row++) {
+        const int64_t y = row * w.strideHeight - w.top;
+        const bool rowInside = y >= 0 && y + extentHeight < w.height;
+        for (int64_t column = 0; column < w.outWidth; column++) {
+          const int64_t x = column * w.strideWidth - w.left;
+          const int64_t at = ((picture * w.outHeight + row) * w.outWidth + column) * w.channels;
+          if (rowInside && x >= 0 && x + extentWidth < w.width) {
+            const int64_t moved = ((row - innerRow) * w.strideHeight * w.width + (column - innerColumn) * w.strideWidth) * w.channels;
+            f(picture, at, inner, moved);
+          } else {
+            cells.moveTo(w, row, column);
+            f(picture, at, cells, int64_t{0});
+          }
+        }
+      }
     }
   });
 }
 
-/** f(first channel, how many) in vectors. */
+/** f(first channel, load, store): whole vectors, then what is left. */
 template <class F>
 static inline void eachVector(int64_t channels, F f) {
-  for (int64_t c = 0; c < channels; c += kLanes) f(c, least(kLanes, channels - c));
+  int64_t c = 0;
+  for (; c + kLanes <= channels; c += kLanes) {
+    f(c, [](const float* p) { return load(p); }, [](float* p, Floats v) { store(p, v); });
+  }
+  if (c < channels) {
+    const int64_t rest = channels - c;
+    f(c, [rest](const float* p) { return loadSome(p, rest); }, [rest](float* p, Floats v) { storeSome(p, v, rest); });
+  }
 }
 
-static inline Floats take(const float* p, int64_t count) { return count == kLanes ? load(p) : loadSome(p, count); }
-static inline void put(float* p, Floats v, int64_t count) {
-  if (count == kLanes) store(p, v);
-  else storeSome(p, v, count);
-}
-
-static inline int64_t windowOffset(const Windows& w, int64_t picture, int64_t row, int64_t column) {
-  return ((picture * w.outHeight + row) * w.outWidth + column) * w.channels;
-}
+static inline int64_t pixels(const Windows& w) { return w.height * w.width * w.channels; }
 
 static void maxPool(const float* x, float* y, float* chosen, const Windows& w) {
-  eachWindow(w, w.n, [&](int64_t picture, int64_t row, int64_t column) {
-    const float* from = x + picture * w.height * w.width * w.channels;
-    const int64_t to = windowOffset(w, picture, row, column);
-    eachVector(w.channels, [&](int64_t c, int64_t count) {
-      Floats largest = all(-kInfinity), which = all(-1.0f);
-      eachCell(w, row, column, [&](int64_t pixel, int64_t cell) {
-        const Floats candidate = take(from + pixel + c, count);
-        const Ints better = (candidate > largest) | (which < 0.0f);
-        which = better ? all(static_cast<float>(cell)) : which;
-        largest = better | (candidate != candidate) ? candidate : largest;
-      });
-      put(y + to + c, largest, count);
-      if (chosen) put(chosen + to + c, which, count);
+  eachWindow(w, w.n, false, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
+    const float* from = x + picture * pixels(w) + moved;
+    eachVector(w.channels, [&](int64_t c, auto get, auto put) {
+      Floats largest = get(from + cells.offset[0] + c), which = all(cells.number[0]);
+      for (int64_t k = 1; k < cells.count; k++) {
+        const Floats candidate = get(from + cells.offset[k] + c);
+        which = candidate > largest ? all(cells.number[k]) : which;
+        largest = (candidate > largest) | (candidate != candidate) ? candidate : largest;
+      }
+      put(y + at + c, largest);
+      if (chosen) put(chosen + at + c, which);
     });
   });
 }
 
 /** From cells of windows to positions in the pictures, row-major; in all of them, or each in its own. */
 static void cellPositions(const float* chosen, int32_t* index, const Windows& w, bool acrossPictures) {
-  eachWindow(w, w.n, [&](int64_t picture, int64_t row, int64_t column) {
-    const int64_t at = windowOffset(w, picture, row, column);
-    for (int64_t c = 0; c < w.channels; c++) {
-      const int64_t cell = static_cast<int64_t>(chosen[at + c]);
+  const int64_t windows = w.n * w.outHeight * w.outWidth;
+  inParallel(windows, windows * w.channels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * w.channels; i < end * w.channels; i++) {
+      const int64_t c = i % w.channels, window = i / w.channels, column = window % w.outWidth;
+      const int64_t row = window / w.outWidth % w.outHeight, picture = window / w.outWidth / w.outHeight;
+      const int64_t cell = static_cast<int64_t>(chosen[i]);
       const int64_t y = row * w.strideHeight - w.top + cell / w.kernelWidth * w.dilationHeight;
       const int64_t x = column * w.strideWidth - w.left + cell % w.kernelWidth * w.dilationWidth;
       const int64_t plane = acrossPictures ? picture * w.height : 0;
-      index[at + c] = static_cast<int32_t>(((plane + y) * w.width + x) * w.channels + c);
+      index[i] = static_cast<int32_t>(((plane + y) * w.width + x) * w.channels + c);
     }
   });
 }
 
+/** The chosen cell among those inside of the picture; windows beside it are 0. */
 static void pickCells(const float* x, const float* chosen, float* y, const Windows& w, int64_t vectors) {
-  eachWindow(w, vectors * w.n, [&](int64_t picture, int64_t row, int64_t column) {
-    const float* from = x + picture * w.height * w.width * w.channels;
-    const int64_t to = windowOffset(w, picture, row, column), choice = windowOffset(w, picture % w.n, row, column);
-    eachVector(w.channels, [&](int64_t c, int64_t count) {
-      const Floats which = take(chosen + choice + c, count);
+  const int64_t perVector = w.n * w.outHeight * w.outWidth * w.channels;
+  eachWindow(w, vectors * w.n, false, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
+    const float* from = x + picture * pixels(w) + moved;
+    const float* choice = chosen + at % perVector;
+    eachVector(w.channels, [&](int64_t c, auto get, auto put) {
+      const Floats which = get(choice + c);
       Floats picked = Floats{};
-      eachCell(w, row, column, [&](int64_t pixel, int64_t cell) {
-        const Ints here = which == static_cast<float>(cell);
-        picked = here ? take(from + pixel + c, count) : picked;
-      });
-      put(y + to + c, picked, count);
+      for (int64_t k = 0; k < cells.count; k++) {
+        const Floats cell = get(from + cells.offset[k] + c);
+        picked = which == cells.number[k] ? cell : picked;
+      }
+      put(y + at + c, picked);
     });
   });
 }
 
 static void spreadCells(const float* dy, const float* chosen, float* dx, const Windows& w, int64_t vectors) {
-  const int64_t pictures = vectors * w.n, size = w.height * w.width * w.channels;
-  inParallel(pictures, pictures * size, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t picture = begin; picture < end; picture++) {
-      float* to = dx + picture * size;
-      std::memset(to, 0, size * sizeof(float));
-      for (int64_t row = 0; row < w.outHeight; row++) {
-        for (int64_t column = 0; column < w.outWidth; column++) {
-          const int64_t from = windowOffset(w, picture, row, column);
-          const int64_t choice = windowOffset(w, picture % w.n, row, column);
-          eachVector(w.channels, [&](int64_t c, int64_t count) {
-            const Floats which = take(chosen + choice + c, count), value = take(dy + from + c, count);
-            eachCell(w, row, column, [&](int64_t pixel, int64_t cell) {
-              const Ints here = which == static_cast<float>(cell);
-              float* target = to + pixel + c;
-              put(target, take(target, count) + (here ? value : Floats{}), count);
-            });
-          });
-        }
+  const int64_t perVector = w.n * w.outHeight * w.outWidth * w.channels;
+  const bool apart = w.strideHeight >= (w.kernelHeight - 1) * w.dilationHeight + 1 &&
+                     w.strideWidth >= (w.kernelWidth - 1) * w.dilationWidth + 1;
+  // Windows side by side that cover everything write each pixel once; others begin with zeros and add up.
+  const bool covers = apart && w.strideHeight == w.kernelHeight && w.strideWidth == w.kernelWidth &&
+                      w.outHeight * w.strideHeight - w.top >= w.height && w.outWidth * w.strideWidth - w.left >= w.width;
+  const int64_t pictures = vectors * w.n;
+  if (!covers) {
+    inParallel(pictures, pictures * pixels(w), 1, [&](int64_t begin, int64_t end) {
+      std::memset(dx + begin * pixels(w), 0, (end - begin) * pixels(w) * sizeof(float));
+    });
+  }
+  eachWindow(w, pictures, !apart, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
+    float* to = dx + picture * pixels(w) + moved;
+    const float* choice = chosen + at % perVector;
+    eachVector(w.channels, [&](int64_t c, auto get, auto put) {
+      const Floats which = get(choice + c), value = get(dy + at + c);
+      for (int64_t k = 0; k < cells.count; k++) {
+        float* target = to + cells.offset[k] + c;
+        const Floats share = which == cells.number[k] ? value : Floats{};
+        put(target, apart ? share : get(target) + share);
       }
-    }
+    });
   });
 }
 
-static inline float cellsOf(const Windows& w, int64_t row, int64_t column, bool countPadding) {
-  if (countPadding) return static_cast<float>(w.kernelHeight * w.kernelWidth);
-  int64_t inside = 0;
-  eachCell(w, row, column, [&](int64_t, int64_t) { inside++; });
-  return static_cast<float>(inside);
+/** The divisor of a window's mean. */
+static inline float divisor(const Windows& w, const Cells& cells, bool countPadding) {
+  return static_cast<float>(countPadding ? w.kernelHeight * w.kernelWidth : cells.count);
 }
 
 static void avgPool(const float* x, float* y, const Windows& w, bool countPadding) {
-  eachWindow(w, w.n, [&](int64_t picture, int64_t row, int64_t column) {
-    const float* from = x + picture * w.height * w.width * w.channels;
-    const int64_t to = windowOffset(w, picture, row, column);
-    const float cells = cellsOf(w, row, column, countPadding);
-    eachVector(w.channels, [&](int64_t c, int64_t count) {
+  eachWindow(w, w.n, false, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
+    const float* from = x + picture * pixels(w) + moved;
+    const float count = divisor(w, cells, countPadding);
+    eachVector(w.channels, [&](int64_t c, auto get, auto put) {
       Floats sum = Floats{};
-      eachCell(w, row, column, [&](int64_t pixel, int64_t) { sum = sum + take(from + pixel + c, count); });
-      put(y + to + c, sum / cells, count);
+      for (int64_t k = 0; k < cells.count; k++) sum = sum + get(from + cells.offset[k] + c);
+      put(y + at + c, sum / count);
     });
   });
 }
 
 static void avgPoolTransposed(const float* dy, float* dx, const Windows& w, bool countPadding) {
-  const int64_t size = w.height * w.width * w.channels;
-  inParallel(w.n, w.n * size, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t picture = begin; picture < end; picture++) {
-      float* to = dx + picture * size;
-      std::memset(to, 0, size * sizeof(float));
-      for (int64_t row = 0; row < w.outHeight; row++) {
-        for (int64_t column = 0; column < w.outWidth; column++) {
-          const int64_t from = windowOffset(w, picture, row, column);
-          const float cells = cellsOf(w, row, column, countPadding);
-          eachVector(w.channels, [&](int64_t c, int64_t count) {
-            const Floats share = take(dy + from + c, count) / cells;
-            eachCell(w, row, column, [&](int64_t pixel, int64_t) {
-              put(to + pixel + c, take(to + pixel + c, count) + share, count);
-            });
-          });
-        }
-      }
-    }
+  inParallel(w.n, w.n * pixels(w), 1, [&](int64_t begin, int64_t end) {
+    std::memset(dx + begin * pixels(w), 0, (end - begin) * pixels(w) * sizeof(float));
+  });
+  eachWindow(w, w.n, true, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
+    float* to = dx + picture * pixels(w) + moved;
+    const float count = divisor(w, cells, countPadding);
+    eachVector(w.channels, [&](int64_t c, auto get, auto put) {
+      const Floats share = get(dy + at + c) / count;
+      for (int64_t k = 0; k < cells.count; k++) put(to + cells.offset[k] + c, get(to + cells.offset[k] + c) + share);
+    });
   });
 }
 
