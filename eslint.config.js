@@ -8,7 +8,7 @@ const only = (files, group, message) => ({
 });
 
 export default tseslint.config(
-  { ignores: ['dist/', 'dist-docs/', 'dist-examples/', 'node_modules/', 'data/', 'fig/', 'coverage/'] },
+  { ignores: ['dist/', 'dist-docs/', 'dist-examples/', 'dist-bench/', 'node_modules/', 'data/', 'fig/', 'coverage/'] },
   js.configs.recommended,
   {
     files: ['**/*.js'],
