@@ -1,6 +1,7 @@
 /** The backend that a measurement runs on. */
 import { availableParallelism } from 'node:os';
 import { type BackendChoice, useBackend } from 'hbp';
+import { activateNative } from '../dist/engine/backend/native/index.js';
 import * as tf from '../dist/engine/tf.js';
 
 export interface BenchBackend {
@@ -12,14 +13,16 @@ export interface BenchBackend {
 }
 
 /**
- * Make a backend current. The thread count has to be known before a native library loads, so it goes into the
- * environment first.
+ * Make a backend current.
  *
+ * @param threads  of the native backend; the others use what they use
  * @throws Error  it does not work here, with the reason
  */
 export async function activate(name: string, threads = availableParallelism()): Promise<BenchBackend> {
+  if (name !== 'native') return useBackend(name as BackendChoice);
+  tf.env().set('PROD', true); // no advertisement for other backends on the terminal
   process.env['OMP_NUM_THREADS'] = String(threads);
-  return useBackend(name as BackendChoice);
+  return { name, gpu: false, ...(await activateNative({ threads })) };
 }
 
 interface WithQueue {

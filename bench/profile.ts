@@ -1,4 +1,5 @@
 /** `profile`: the phases of an SGD step and the kernels that took its time. */
+import { javaScriptCalls } from '../dist/engine/backend/native/index.js';
 import type { BenchBackend } from './backend.js';
 import { finished } from './backend.js';
 import { KernelProfile } from './kernel-profile.js';
@@ -24,6 +25,7 @@ export async function profile(backend: BenchBackend, { network, batch, steps }: 
   for (let i = 0; i < warmUps; i++) await task.step();
   await finished();
   kernels.reset();
+  javaScriptCalls.clear();
 
   const totals: number[] = [];
   const phases: Phases[] = [];
@@ -57,5 +59,9 @@ export async function profile(backend: BenchBackend, { network, batch, steps }: 
   const outside = mean - costs.reduce((sum, { seconds }) => sum + seconds, 0) / steps;
   kernelRows.push(['(outside kernels)', '', milliseconds(outside), percent(outside / mean)]);
   say(`\n${textTable(['kernel', 'calls a step', 'ms a step', 'share'], kernelRows)}`);
+  if (backend.name === 'native') {
+    const calls = [...javaScriptCalls].map(([kernel, count]) => `${kernel} (${count / steps} a step)`);
+    say(`\nin JavaScript: ${calls.join(', ') || 'none'}`);
+  }
   task.dispose();
 }
