@@ -6,7 +6,7 @@ import { renderPng, renderSvg } from '../dist/lab/figures/render.js';
 import { performanceSpec } from './figure.js';
 import { figure, generated, withGenerated } from './markdown.js';
 import { tally } from './report.js';
-import type { Results } from './results.js';
+import { doubt, type Results } from './results.js';
 import { say } from './say.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -14,10 +14,11 @@ const document = `${root}docs/performance.md`;
 /** What the document shows, kept with it. */
 const published = `${root}bench/results/published.json`;
 
-/** @throws Error  the file is no full measurement, or the document has lost its markers */
+/** @throws Error  the numbers cannot be relied on, or the document has lost its markers */
 export async function writeDocument(file: string): Promise<void> {
   const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
-  if (results.quick) throw new Error(`${file} is of the quick form, which measures nothing`);
+  const reason = doubt(results);
+  if (reason !== null) throw new Error(`${file} is not for the documentation: ${reason}`);
   const options = await resolveConfig(document);
   const text = withGenerated(readFileSync(document, 'utf8'), generated(results));
   const svg = await renderSvg(performanceSpec(results));

@@ -1,5 +1,5 @@
 /** Rows as tables, for the terminal and for docs/performance.md. */
-import type { Check, Results, Row, Section, Unit } from './results.js';
+import { type Check, doubt, type Results, type Row, type Section, type Unit } from './results.js';
 import type { Quartiles } from './statistics.js';
 import { textTable } from './text-table.js';
 
@@ -39,14 +39,16 @@ export function progress({ name, ours, unit, peers, note }: Row): string {
 }
 
 /** All rows for the terminal, then how many targets are met. */
-export function textReport({ rows, quick }: Results): string {
+export function textReport(results: Results): string {
+  const { rows } = results;
   const parts = sections.flatMap(({ section, title }) => {
     const own = rows.filter((row) => row.section === section);
     if (own.length === 0) return [];
     const notes = own.flatMap(({ name, note }) => (note === null ? [] : [`  ${name}: ${note}`]));
     return [`\n${title}\n`, textTable(head, own.flatMap(linesOf)), ...notes];
   });
-  const summary = quick ? 'Quick form: the sizes are too small for the targets to mean anything.' : tally(rows);
+  const reason = doubt(results);
+  const summary = tally(rows) + (reason === null ? '' : `, but ${reason}`);
   return [...parts, '', summary].join('\n');
 }
 

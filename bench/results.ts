@@ -59,6 +59,16 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
+/** Load average a core when a run begins, above which something else is running. */
+const busyLoad = 0.75;
+
+/** Why the numbers cannot be relied on; null if nothing speaks against them. */
+export function doubt({ quick, load, machine }: Pick<Results, 'quick' | 'load' | 'machine'>): string | null {
+  if (quick) return 'the quick form measures nothing: its sizes are too small';
+  if (load[0] <= busyLoad * machine.cores) return null;
+  return `the machine was busy when it began (load average ${load[0].toFixed(1)}, ${machine.cores} cores)`;
+}
+
 /** Compare medians with a bound. */
 export function check(
   ours: Quartiles,

@@ -53,7 +53,7 @@ describe('a quick run', () => {
     );
     expect(counts).toEqual([2, 3, 17, 27]);
     expect(results).toMatchObject({ quick: true, backend: { name: 'wasm', threads: 1 } });
-    expect(output).toContain('Quick form');
+    expect(output).toContain('but the quick form measures nothing');
     expect(output).not.toMatch(/NaN|Infinity|undefined/);
   });
 
@@ -150,7 +150,10 @@ describe('the parts', () => {
     };
     const failed: Row = { ...row, ours: null, peers: [], checks: [], note: 'no kernel' };
     expect(tally([row, failed])).toBe('0 of 1 targets met, 1 row not measured');
-    const report = textReport({ quick: false, rows: [row, failed] } as unknown as Results);
+    const run = { quick: false, load: [0.2, 2], machine: { cores: 2 }, rows: [row, failed] } as unknown as Results;
+    const report = textReport(run);
+    expect(report).toMatch(/0 of 1 targets met, 1 row not measured$/);
+    expect(textReport({ ...run, load: [3, 3] })).toMatch(/but the machine was busy when it began \(load average 3.0/);
     expect(report).toMatch(/a step +6.00 \(6.00-6.00\) ms +x 10.0 \(10.0-10.0\) +0.60 +at least 0.7 +no\n/);
     expect(report).toContain('not measured');
     expect(report).toContain('a step: no kernel');
