@@ -7,7 +7,10 @@ export {
   type BackendChoice,
   type BackendName,
   backendNames,
+  type BackendOptions,
+  backendOrder,
   type BackendProbe,
+  probeBackend,
   probeBackends,
   useBackend,
 } from './backend/index.js';

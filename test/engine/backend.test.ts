@@ -1,6 +1,4 @@
-import { parseBackend, probeBackends, useBackend } from '../../src/engine/backend/index.js';
 import { repairMatMul } from '../../src/engine/backend/webgpu.js';
-import { BackendError } from '../../src/errors.js';
 import * as tf from '../../src/engine/tf.js';
 import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
@@ -76,33 +74,4 @@ it('keeps webgpu from splitting long products, whose program is wrong', () => {
   tf.unregisterKernel('BatchMatMul', 'webgpu');
   expect(programs).toEqual([3, 3, -1, -1]);
   expect(tf.env().get(flag)).toBe(-1);
-});
-
-describe('choosing a backend', () => {
-  it('takes the one that is named', async () => {
-    expect((await useBackend('cpu')).name).toBe('cpu');
-    expect(tf.getBackend()).toBe('cpu');
-    expect((await useBackend('wasm')).name).toBe('wasm');
-    expect(tf.getBackend()).toBe('wasm');
-  });
-
-  it('knows no other names', () => {
-    expect(parseBackend('wasm')).toBe('wasm');
-    expect(() => parseBackend('wsam')).toThrow(BackendError);
-    expect(() => parseBackend('wsam')).toThrow(/unknown backend "wsam": one of auto, gpu/);
-  });
-
-  it('says for each whether it works, and why not', async () => {
-    const probes = await probeBackends();
-    expect(probes.map(({ name }) => name)).toEqual(['tensorflow', 'webgpu', 'wasm', 'cpu']);
-    for (const probe of probes) expect(probe.detail).not.toBe('');
-    for (const name of ['wasm', 'cpu']) expect(probes.find((probe) => probe.name === name)?.works).toBe(true);
-  });
-
-  it('says why there is no GPU backend, unless there is one', async () => {
-    const gpus = (await probeBackends()).filter(({ gpu }) => gpu);
-    const attempt = useBackend('gpu');
-    if (gpus.length > 0) expect((await attempt).gpu).toBe(true);
-    else await expect(attempt).rejects.toThrow(/no backend for --backend gpu \(tensorflow: .+; webgpu: .+\)/);
-  });
 });

@@ -1,77 +1,57 @@
-import { availableParallelism } from 'node:os';
 import { BackendError, messageOf } from '../../errors.js';
 import * as tf from '../tf.js';
-import { importOptional } from './optional.js';
-import * as wasm from './wasm.js';
-import * as webgpu from './webgpu.js';
+import { type Backend, type BackendName, type Candidate, firstLine, Unavailable } from './candidate.js';
+import { candidates } from './table.js';
+
+export type { Backend, BackendName } from './candidate.js';
 
 /** What can be asked for: `auto` and `gpu` choose, the others are names of backends. */
-export const backendNames = ['auto', 'gpu', 'tensorflow', 'webgpu', 'wasm', 'cpu'] as const;
+export const backendNames = ['auto', 'gpu', 'tensorflow', 'webgpu', 'native', 'wasm', 'cpu'] as const;
 /** One of `backendNames`. */
 export type BackendChoice = (typeof backendNames)[number];
-/** A backend, not a choice among several. */
-export type BackendName = Exclude<BackendChoice, 'auto' | 'gpu'>;
 
-/** What runs the maths. */
-export interface Backend {
-  readonly name: BackendName;
-  /** One line for people and run.json: what it is and on what. */
-  readonly description: string;
-  readonly gpu: boolean;
-  readonly threads: number;
+/** The order in which `auto` tries them. */
+export const backendOrder: readonly BackendName[] = candidates.map(({ name }) => name);
+
+/** Whether a backend works here and whether `auto` may choose it, or why not and what to do. */
+export type BackendProbe = { readonly name: BackendName; readonly needs: string } & (
+  | { readonly works: true; readonly auto: boolean; readonly backend: Backend }
+  | { readonly works: false; readonly reason: string; readonly remedy: string }
+);
+
+/** What was asked for, besides which backend. */
+export interface BackendOptions {
+  /** CPU threads of backends that use several. The first use in a process decides: libraries keep their threads. */
+  readonly threads?: number | undefined;
 }
 
-interface Candidate {
-  readonly name: BackendName;
-  readonly needs: string;
-  /** Load it and make it the current backend; throws with the reason if it does not work here, or is not worth it unless named. */
-  readonly activate: (named: boolean) => Promise<Omit<Backend, 'name'>>;
-}
-
-const mayUseGpu = new Set<BackendName>(['tensorflow', 'webgpu']);
-
-/** In the order in which `auto` tries them. */
-const candidates: readonly Candidate[] = [
-  {
-    name: 'tensorflow',
-    needs: 'the optional package @tensorflow/tfjs-node-gpu (or @tensorflow/tfjs-node) with its native library',
-    activate: activateTensorflow,
-  },
-  {
-    name: 'webgpu',
-    needs: 'the optional packages webgpu and @tensorflow/tfjs-backend-webgpu, and a GPU with its driver',
-    activate: async (named) => {
-      const description = await webgpu.activateWebgpu(named);
-      await setBackend('webgpu');
-      webgpu.repairMatMul();
-      return { description, gpu: true, threads: 1 };
-    },
-  },
-  { name: 'wasm', needs: 'nothing beyond the installed packages', activate: activateWasm },
-  { name: 'cpu', needs: 'nothing beyond the installed packages; the slow reference', activate: activateCpu },
-];
-
-/** What `hbp doctor` prints of one backend. */
-export interface BackendProbe {
-  readonly name: BackendName;
-  readonly needs: string;
-  readonly works: boolean;
-  readonly gpu: boolean;
-  /** The description, or why it does not work. */
-  readonly detail: string;
-}
-
-/** Try every backend in turn. Leaves the last one that works current: choose one afterwards. */
-export async function probeBackends(): Promise<BackendProbe[]> {
-  const probes: BackendProbe[] = [];
-  for (const { name, needs, activate } of candidates) {
+/**
+ * Try one backend and leave it current if it works. One that `auto` would pass over is tried by its name.
+ *
+ * Libraries stay loaded, and one that crashes takes the process with it: probe each in a process of its own.
+ */
+export async function probeBackend(name: BackendName, { threads }: BackendOptions = {}): Promise<BackendProbe> {
+  quiet();
+  const candidate = candidates.find((candidate) => candidate.name === name)!;
+  const { needs, activate } = candidate;
+  try {
+    const backend = { name, ...(await activate({ named: false, threads })) };
+    return { name, needs, works: true, auto: true, backend };
+  } catch (error) {
     try {
-      const { description, gpu } = await activate(false);
-      probes.push({ name, needs, works: true, gpu, detail: description });
-    } catch (error) {
-      probes.push({ name, needs, works: false, gpu: false, detail: firstLine(messageOf(error)) });
+      const backend = { name, ...(await activate({ named: true, threads })) };
+      const caveat = { reason: firstLine(messageOf(error)), remedy: remedyOf(candidate, error) };
+      return { name, needs, works: true, auto: false, backend: { caveat, ...backend } };
+    } catch {
+      return { name, needs, works: false, reason: firstLine(messageOf(error)), remedy: remedyOf(candidate, error) };
     }
   }
+}
+
+/** Try every backend in turn, here. Leaves the last one that works current: choose one afterwards. */
+export async function probeBackends(): Promise<BackendProbe[]> {
+  const probes: BackendProbe[] = [];
+  for (const name of backendOrder) probes.push(await probeBackend(name));
   return probes;
 }
 
@@ -79,21 +59,21 @@ export async function probeBackends(): Promise<BackendProbe[]> {
  * Make a backend current for everything that follows in this process.
  *
  * @param choice  a name; `auto` takes the first that works; `gpu` takes one that runs on a GPU
- * @throws BackendError  it does not work here, with the reason
+ * @throws BackendError  it does not work here: the reason for every candidate, and what to do for a single one
  */
-export async function useBackend(choice: BackendChoice = 'auto'): Promise<Backend> {
-  tf.env().set('PROD', true); // no advertisement for other backends on the terminal
-  const wanted = candidates.filter(
-    ({ name }) => choice === 'auto' || name === choice || (choice === 'gpu' && mayUseGpu.has(name)),
-  );
+export async function useBackend(choice: BackendChoice = 'auto', { threads }: BackendOptions = {}): Promise<Backend> {
+  quiet();
   const failures: string[] = [];
-  for (const { name, activate } of wanted) {
+  for (const candidate of candidatesFor(choice)) {
+    const { name, activate } = candidate;
     try {
-      const backend = { name, ...(await activate(choice === name)) };
-      if (choice === 'gpu' && !backend.gpu) throw new Error(`it runs on ${backend.description}, not on a GPU`);
-      return backend;
+      const backend = { name, ...(await activate({ named: choice === name, threads })) };
+      if (choice !== 'gpu' || backend.gpu) return backend;
+      const { reason, remedy } = backend.caveat ?? notOnGpu(backend);
+      failures.push(withRemedy(`${name}: ${reason}`, remedy));
     } catch (error) {
-      failures.push(`${name}: ${firstLine(messageOf(error))}`);
+      const remedy = choice === 'auto' ? '' : remedyOf(candidate, error);
+      failures.push(withRemedy(`${name}: ${firstLine(messageOf(error))}`, remedy));
     }
   }
   throw new BackendError(
@@ -108,46 +88,24 @@ export function parseBackend(text: string): BackendChoice {
   return choice;
 }
 
-async function activateTensorflow(): Promise<Omit<Backend, 'name'>> {
-  // Node 23 removed a function that tfjs-node 4.22 still calls.
-  const util = (await import('node:util')).default as { isNullOrUndefined?: (x: unknown) => boolean };
-  util.isNullOrUndefined ??= (x) => x === null || x === undefined;
-  const reasons: string[] = [];
-  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
-    try {
-      await importOptional(name);
-    } catch (error) {
-      reasons.push(firstLine(messageOf(error)));
-      continue;
-    }
-    await setBackend('tensorflow');
-    const { isUsingGpuDevice: gpu = false } = tf.backend() as { isUsingGpuDevice?: boolean };
-    return { description: `${name}, ${gpu ? 'GPU' : 'CPU'}`, gpu, threads: availableParallelism() };
-  }
-  throw new Error(reasons.join('; '));
+function candidatesFor(choice: BackendChoice): readonly Candidate[] {
+  if (choice === 'auto') return candidates;
+  return candidates.filter(({ name, mayUseGpu }) => (choice === 'gpu' ? mayUseGpu : name === choice));
 }
 
-async function activateWasm(): Promise<Omit<Backend, 'name'>> {
-  await import('@tensorflow/tfjs-backend-wasm');
-  await import('@tensorflow/tfjs-backend-cpu'); // holds tensors until the first backend is set
-  await setBackend('wasm');
-  wasm.repairMatMul();
-  return { description: 'WebAssembly SIMD, one thread', gpu: false, threads: 1 };
+function remedyOf({ remedy }: Candidate, error: unknown): string {
+  return error instanceof Unavailable ? error.remedy : remedy;
 }
 
-async function activateCpu(): Promise<Omit<Backend, 'name'>> {
-  await import('@tensorflow/tfjs-backend-cpu');
-  await setBackend('cpu');
-  return { description: 'plain JavaScript, one thread', gpu: false, threads: 1 };
+function notOnGpu({ description }: Backend): NonNullable<Backend['caveat']> {
+  return { reason: `it runs on ${description}, not on a GPU`, remedy: '' };
 }
 
-/** TensorFlow.js falls back to another backend without a word when one fails to start. */
-async function setBackend(name: string): Promise<void> {
-  const worked = await tf.setBackend(name);
-  await tf.ready();
-  if (!worked || tf.getBackend() !== name) throw new Error(`TensorFlow.js could not start its ${name} backend`);
+function withRemedy(reason: string, remedy: string): string {
+  return remedy === '' ? reason : `${reason} - ${remedy}`;
 }
 
-function firstLine(text: string): string {
-  return text.trim().split('\n', 1)[0] ?? '';
+/** No advertisement for other backends on the terminal, no warnings of kernels registered twice. */
+function quiet(): void {
+  tf.env().set('PROD', true);
 }

@@ -1,8 +1,18 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '../tf.js';
+import { type Backend, startBackend } from './candidate.js';
 
 type MatMulAttributes = { readonly transposeA: boolean; readonly transposeB: boolean };
 type MatMulInputs = { readonly a: tf.TensorInfo; readonly b: tf.TensorInfo };
+
+/** WebAssembly SIMD. Its threads exist in browsers only. */
+export async function activateWasm(): Promise<Omit<Backend, 'name'>> {
+  const { version_wasm: version } = await import('@tensorflow/tfjs-backend-wasm');
+  await import('@tensorflow/tfjs-backend-cpu'); // holds tensors until the first backend is set
+  await startBackend('wasm');
+  repairMatMul();
+  return { description: 'WebAssembly SIMD, one thread', gpu: false, threads: 1, version };
+}
 
 /**
  * Replace the wasm kernel of matMul by one that mends two of its faults.

@@ -1,26 +1,60 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { messageOf } from '../../errors.js';
 import * as tf from '../tf.js';
-import { importOptional } from './optional.js';
+import { type Activation, type Backend, firstLine, startBackend, Unavailable } from './candidate.js';
+import { importOptional, packageVersion } from './optional.js';
 
 /**
  * TensorFlow.js on WebGPU, with Dawn (the `webgpu` package) as its implementation: any vendor's GPU through Vulkan,
- * Metal or Direct3D 12, without CUDA.
+ * Metal or Direct3D 12, without CUDA. An adapter that renders on the CPU is right, but far slower than wasm: taken only
+ * by name.
  *
- * @param allowSoftware  take an adapter that renders on the CPU, too: right, but far slower than wasm
- * @returns the adapter's name
+ * @throws Unavailable  why there is no adapter to take
  */
-export async function activateWebgpu(allowSoftware: boolean): Promise<string> {
-  if (!allowSoftware && !mayHaveGpu()) throw new Error('no GPU device in /dev');
+export async function activateWebgpu({ named }: Activation): Promise<Omit<Backend, 'name'>> {
+  if (!named && !mayHaveGpu()) throw new Unavailable('no GPU device in /dev', gpuRemedy);
   const gpu = await installWebgpu();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new Error('no WebGPU adapter: no GPU, or its Vulkan, Metal or Direct3D 12 driver is missing');
-  const { vendor, architecture, device, description } = adapter.info;
-  const name = [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');
-  if (!allowSoftware && isSoftware(name)) throw new Error(`the only WebGPU adapter is software (${name})`);
-  await importOptional('@tensorflow/tfjs-backend-webgpu');
+  if (!adapter) {
+    throw new Unavailable(
+      'no WebGPU adapter: no GPU, or its Vulkan, Metal or Direct3D 12 driver is missing',
+      gpuRemedy,
+    );
+  }
+  const name = adapterName(adapter);
+  const software = isSoftware(name);
+  const reason = `the only WebGPU adapter is software (${name})`;
+  if (!named && software) throw new Unavailable(reason, gpuRemedy);
+  await load('@tensorflow/tfjs-backend-webgpu');
   // Kernels of small tensors would otherwise run in JavaScript, after a read that WebGPU only does asynchronously.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  return name;
+  await startBackend('webgpu');
+  repairMatMul();
+  return {
+    description: `${name} through WebGPU`,
+    gpu: !software,
+    threads: 1,
+    version: `${packageVersion('@tensorflow/tfjs-backend-webgpu')}, Dawn in webgpu ${packageVersion('webgpu')}`,
+    adapter: name,
+    ...(software && { caveat: { reason, remedy: gpuRemedy } }),
+  };
+}
+
+const gpuRemedy =
+  "install the GPU's driver with its Vulkan part (Debian: apt-get install mesa-vulkan-drivers, or NVIDIA's), " +
+  'and in a container pass the GPU through (--gpus all, or --device /dev/dri)';
+
+function adapterName({ info: { vendor, architecture, device, description } }: Adapter): string {
+  return [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');
+}
+
+async function load(name: string): Promise<unknown> {
+  try {
+    return await importOptional(name);
+  } catch (error) {
+    const remedy = 'npm install --no-save webgpu @tensorflow/tfjs-backend-webgpu';
+    throw new Unavailable(firstLine(messageOf(error)), remedy, { cause: error });
+  }
 }
 
 /** At this inner dimension and above, few outputs make the backend split it. */
@@ -71,7 +105,7 @@ let installed: Gpu | undefined;
 /** What the backend expects of a browser: `navigator.gpu`, and a worker's global scope to find it in. */
 async function installWebgpu(): Promise<Gpu> {
   if (installed) return installed;
-  const { create, globals } = (await importOptional('webgpu')) as Dawn;
+  const { create, globals } = (await load('webgpu')) as Dawn;
   Object.assign(globalThis, globals);
   const gpu = create([]);
   const scope = globalThis as { WorkerGlobalScope?: unknown };
