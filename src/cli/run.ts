@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { backendNames, parseBackend, useBackend } from '../engine/backend/index.js';
@@ -13,7 +12,8 @@ import { inspectRun } from '../lab/results/inspect.js';
 import type { RunRecord } from '../lab/results/record.js';
 import { isDone, runDir } from '../lab/results/store.js';
 import { flopsOf, measureFlops } from '../lab/training/estimate.js';
-import { type Outcome, trainAll } from '../lab/training/pool.js';
+import { runsSideBySide, threadEnvironment, threadsPerRun } from '../lab/training/parallelism.js';
+import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
 import { createDisplay, describeOutcome, formatDuration } from './progress.js';
 import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
 
@@ -26,6 +26,7 @@ interface Options {
   readonly dataDir?: string;
   readonly backend: string;
   readonly jobs: number | 'auto';
+  readonly threads: number | 'auto';
   readonly force?: true;
   readonly dryRun?: true;
   readonly json?: true;
@@ -48,7 +49,13 @@ export function runCommand(): Command {
         .env('HBP_BACKEND')
         .default('auto'),
     )
-    .option('--jobs <n|auto>', 'runs side by side; auto: as many as the cores carry', jobs, 1)
+    .option('--jobs <n|auto>', 'runs side by side; auto: as many as the cores carry, one on a GPU', countOrAuto, 1)
+    .addOption(
+      new Option('--threads <n|auto>', 'CPU threads of each run; auto: cores / jobs')
+        .env('HBP_THREADS')
+        .argParser((text) => (text === '' ? 'auto' : countOrAuto(text)))
+        .default('auto' as const),
+    )
     .option('--runs <dir>', 'folder of the runs (default: data/runs, with --quick data/runs-quick)')
     .option('--force', 'train again what is done')
     .option('--dry-run', 'say what would be trained and roughly how long, train nothing')
@@ -60,6 +67,7 @@ Examples:
   hbp run exp01                              everything of experiment 1
   hbp run exp01 exp02 --quick --jobs auto    a first look at both, in minutes
   hbp run exp01 --variant sgd --seeds 0-2    three seeds of one variant
+  hbp run exp01 --jobs 2 --threads 4         two runs side by side on four cores each
   hbp run exp01 --dataset cifar10 --data-dir ~/data --epochs 2 --seeds 0
   hbp run ./mine.yaml --dry-run              what an own experiment file means
 
@@ -90,10 +98,10 @@ async function run(names: string[], options: Options): Promise<void> {
     outcomes.forEach((outcome) => display.onOutcome(outcome));
     if (open.length > 0) {
       const trained = await trainAll(open, {
-        ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false, jobs: options.jobs },
+        ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false },
+        ...{ jobs: options.jobs, threads: options.threads },
         ...{ onProgress: display.onProgress, onOutcome: display.onOutcome, stop: stop.signal, kill: kill.signal },
-        onReady: ({ name, description, jobs }) =>
-          display.log(`Backend ${name} (${description}), ${jobs} ${jobs === 1 ? 'run' : 'runs'} at a time`),
+        onReady: (ready) => display.log(describePool(ready, options)),
       });
       outcomes.push(...trained);
     }
@@ -103,6 +111,13 @@ async function run(names: string[], options: Options): Promise<void> {
   }
   summarise(root, specs, outcomes, options);
   process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(outcomes);
+}
+
+function describePool({ name, description, jobs, threads }: PoolBackend, { threads: wanted }: Options): string {
+  const side = `${jobs} ${jobs === 1 ? 'run' : 'runs'} at a time`;
+  const each = `${threads} ${threads === 1 ? 'thread' : 'threads'} each`;
+  const other = wanted === 'auto' || wanted === threads ? '' : ` (--threads ${wanted} is nothing to this backend)`;
+  return `Backend ${name} (${description}), ${side}, ${each}${other}`;
 }
 
 /** All runs asked for; a dataset that is not there is found out before anything starts. */
@@ -152,23 +167,26 @@ async function usableDataset(name: DatasetName, searchDirs: readonly string[], o
   return kind.standIn;
 }
 
-async function showPlan(
-  specs: readonly RunSpec[],
-  open: readonly RunSpec[],
-  { backend, jobs, json }: Options,
-): Promise<void> {
-  const { name, description, threads } = await useBackend(parseBackend(backend));
+async function showPlan(specs: readonly RunSpec[], open: readonly RunSpec[], options: Options): Promise<void> {
+  const asked = threadsPerRun(options, open.length);
+  Object.assign(process.env, threadEnvironment(asked)); // before a library that reads it is loaded
+  const backend = await useBackend(parseBackend(options.backend), { threads: asked });
+  const jobs = runsSideBySide(options, open.length, backend);
+  const { name, description, threads } = backend;
   const speed = await measureFlops();
   const seconds = open.map((spec) => {
     const { size, shape, classes } = datasetKind(spec.dataset);
     return flopsOf(spec, { ...size, inputs: shape[0] * shape[1] * shape[2], classes }) / speed;
   });
-  const side = jobs === 'auto' ? Math.max(1, Math.floor(availableParallelism() / threads)) : jobs;
-  const total = seconds.reduce((sum, s) => sum + s, 0) / Math.max(1, Math.min(side, open.length));
-  if (json) return printJson({ runs: open.map((spec, i) => ({ ...spec, estimatedSeconds: Math.round(seconds[i]!) })) });
+  const total = seconds.reduce((sum, s) => sum + s, 0) / jobs;
+  if (options.json) {
+    const runs = open.map((spec, i) => ({ ...spec, estimatedSeconds: Math.round(seconds[i]!) }));
+    return printJson({ backend, jobs, threads, estimatedSeconds: Math.round(total), runs });
+  }
   if (open.length > 0) print(formatTable(planHead, planRows(open, seconds)));
-  print(`${open.length} of ${specs.length} runs to train, about ${formatDuration(total)} with ${side} at a time`);
-  print(`on ${name} (${description}), ${(speed / 1e9).toFixed(0)} GFLOP/s in a matrix product just now`);
+  print(`${open.length} of ${specs.length} runs to train, about ${formatDuration(total)} with ${jobs} at a time`);
+  const each = `${threads} ${threads === 1 ? 'thread' : 'threads'} a run`;
+  print(`on ${name} (${description}), ${each}, ${(speed / 1e9).toFixed(0)} GFLOP/s in a matrix product just now`);
 }
 
 const planHead = ['variant', 'optimizer', 'dataset', 'samples', 'epochs', 'seeds', 'time a run'];
@@ -274,6 +292,6 @@ function positiveInteger(text: string): number {
   return value;
 }
 
-function jobs(text: string): number | 'auto' {
+function countOrAuto(text: string): number | 'auto' {
   return text === 'auto' ? text : positiveInteger(text);
 }

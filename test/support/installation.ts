@@ -21,6 +21,7 @@ export interface Installation {
   readonly folder: string;
   /** Run a program text as a module of the installed package. */
   readonly evaluate: (code: string, environment?: NodeJS.ProcessEnv, ...nodeFlags: string[]) => Promise<Ended>;
+  /** Run the command; `cwd` is the folder. */
   readonly hbp: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Promise<Ended>;
   readonly remove: () => void;
 }
@@ -63,11 +64,15 @@ function packagesOf(modules: string): string[] {
   });
 }
 
-/** Nothing of the caller's choices reaches the process. */
-const neutral = { NO_COLOR: '1', NODE_OPTIONS: '', HBP_BACKEND: '', HBP_THREADS: '', HBP_DATA_DIR: '' };
+/** None of the caller's choices reaches the process; empty ones are removed. */
+const neutral = {
+  NO_COLOR: '1',
+  ...{ NODE_OPTIONS: '', HBP_BACKEND: '', HBP_THREADS: '', HBP_DATA_DIR: '' },
+  ...{ OMP_NUM_THREADS: '', OMP_WAIT_POLICY: '', TF_NUM_INTRAOP_THREADS: '', TF_FORCE_GPU_ALLOW_GROWTH: '' },
+};
 
 function run(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv): Promise<Ended> {
-  const env = { ...process.env, ...neutral, ...environment };
+  const env: NodeJS.ProcessEnv = { ...process.env, ...neutral, ...environment };
   for (const [name, value] of Object.entries(env)) if (value === '') delete env[name];
   const child = spawn(process.execPath, args, { cwd, env });
   const output = { stdout: '', stderr: '' };

@@ -29,7 +29,12 @@ const runSpecSchema: z.ZodType<RunSpec> = z.object({
 const environmentSchema = z.object({
   versions: z.object({ hbp: z.string(), node: z.string(), tfjs: z.string() }),
   backend: z.string(),
+  /** Of the package or library that computed; runs recorded before hbp wrote it lack this and `isa`. */
+  backendVersion: z.string().exactOptional(),
+  /** The CPU threads of its kernels. Some results depend on it in their last digits. */
   threads: z.number().int().positive(),
+  /** The instruction set that the kernels were chosen for; null where the backend does not say. */
+  isa: z.string().nullable().exactOptional(),
   cpu: z.string(),
   gpu: z.string().nullable(),
   dataset: z.object({ name: datasetSchema, fingerprint: z.string(), source: z.string() }),

@@ -15,9 +15,11 @@ export function environmentOf(backend: Backend, { name, fingerprint, source }: D
   return {
     versions: { hbp: version, node: process.version, tfjs: version_core },
     backend: backend.name,
+    backendVersion: backend.version,
     threads: backend.threads,
+    isa: backend.isa ?? null,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    gpu: backend.gpu ? backend.description : null,
+    gpu: backend.gpu ? (backend.adapter ?? backend.description) : null,
     dataset: { name, fingerprint, source },
     commit: commit(),
   };

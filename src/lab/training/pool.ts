@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { availableParallelism } from 'node:os';
 import { HbpError, RunError } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
+import { type Parallelism, runsSideBySide, threadEnvironment, threadsPerRun } from './parallelism.js';
 import type { ProgressListener } from './progress.js';
 import type { Ending } from './train.js';
 import type { FromWorker, ToWorker } from './worker.js';
@@ -12,20 +12,27 @@ export type Outcome =
   | { readonly spec: RunSpec; readonly result: 'skipped' }
   | { readonly spec: RunSpec; readonly result: 'error'; readonly message: string; readonly exitCode: number };
 
-export interface PoolOptions {
+export interface PoolOptions extends Parallelism {
   readonly root: string;
   readonly backend: string;
   readonly dataDirs: readonly string[];
   readonly force: boolean;
-  /** Runs side by side; `auto`: as many as the cores carry, one on a GPU. */
-  readonly jobs: number | 'auto';
-  readonly onReady: (backend: { readonly name: string; readonly description: string; readonly jobs: number }) => void;
+  readonly onReady: (backend: PoolBackend) => void;
   readonly onProgress: ProgressListener;
   readonly onOutcome: (outcome: Outcome) => void;
   /** When aborted, every run stops after its step and says so in its record. */
   readonly stop: AbortSignal;
   /** When aborted, the processes are killed where they stand. */
   readonly kill: AbortSignal;
+}
+
+/** What the runs of a pool are trained on, and how many at once. */
+export interface PoolBackend {
+  readonly name: string;
+  readonly description: string;
+  readonly jobs: number;
+  /** Of each run. */
+  readonly threads: number;
 }
 
 /**
@@ -40,10 +47,13 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
     outcomes.push(outcome);
     options.onOutcome(outcome);
   };
-  const first = await startWorker(options);
-  const jobs = Math.max(1, Math.min(specs.length, jobsFor(options.jobs, first.ready)));
-  options.onReady({ name: first.ready.backend, description: first.ready.description, jobs });
-  const workers = [first, ...(await Promise.all(Array.from({ length: jobs - 1 }, () => startWorker(options))))];
+  const threads = threadsPerRun(options, specs.length);
+  const start = (): Promise<Worker> => startWorker(options.backend, threads);
+  const first = await start();
+  const jobs = runsSideBySide(options, specs.length, first.ready);
+  const { name, description } = first.ready;
+  options.onReady({ name, description, jobs, threads: first.ready.threads });
+  const workers = [first, ...(await Promise.all(Array.from({ length: jobs - 1 }, start)))];
   const stop = (): void =>
     workers.forEach(({ child }) => child.connected && child.send({ type: 'stop' } satisfies ToWorker));
   const kill = (): void => workers.forEach(({ child }) => child.kill('SIGKILL'));
@@ -54,7 +64,7 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
       workers.map(async (worker) => {
         let current = worker;
         for (let spec = queue.shift(); spec && !options.stop.aborted; spec = queue.shift()) {
-          if (!current.child.connected) current = await startWorker(options);
+          if (!current.child.connected) current = await start();
           report(await trainOn(current.child, spec, options));
         }
         if (current.child.connected) current.child.disconnect();
@@ -67,11 +77,6 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
   return outcomes;
 }
 
-function jobsFor(jobs: number | 'auto', { gpu, threads }: Ready): number {
-  if (jobs !== 'auto') return jobs;
-  return gpu ? 1 : Math.floor(availableParallelism() / threads);
-}
-
 type Ready = Extract<FromWorker, { type: 'ready' }>;
 interface Worker {
   readonly child: ChildProcess;
@@ -80,8 +85,12 @@ interface Worker {
 
 const workerFile = new URL('./worker.js', import.meta.url);
 
-function startWorker({ backend }: PoolOptions): Promise<Worker> {
-  const child = fork(workerFile, [backend], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+/** Libraries read the number of their threads when they are loaded, so it stands in the process's environment. */
+function startWorker(backend: string, threads: number): Promise<Worker> {
+  const child = fork(workerFile, [backend, String(threads)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, ...threadEnvironment(threads) },
+  });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => reject(new RunError(`a training process ended at its start (exit code ${code})`)));

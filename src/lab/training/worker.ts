@@ -22,13 +22,7 @@ export interface RunOrder {
 export type ToWorker = { readonly type: 'run'; readonly order: RunOrder } | { readonly type: 'stop' };
 
 export type FromWorker =
-  | {
-      readonly type: 'ready';
-      readonly backend: string;
-      readonly description: string;
-      readonly gpu: boolean;
-      readonly threads: number;
-    }
+  | ({ readonly type: 'ready' } & Backend)
   | { readonly type: 'progress'; readonly event: ProgressEvent }
   | { readonly type: 'skipped' }
   | { readonly type: 'finished'; readonly ending: Ending }
@@ -90,12 +84,15 @@ async function main(): Promise<void> {
     stop.abort();
     if (!busy) process.exit(); // a GPU backend would keep the process alive
   });
-  const backend = await useBackend(parseBackend(process.argv[2] ?? 'auto'));
+  const [, , choice = 'auto', threads] = process.argv;
+  const backend = await useBackend(parseBackend(choice), {
+    threads: threads === undefined ? undefined : Number(threads),
+  });
   process.on('message', (message: ToWorker) => {
     if (message.type === 'stop') stop.abort();
     else void serve(message.order, backend);
   });
-  send({ type: 'ready', backend: backend.name, ...backend });
+  send({ type: 'ready', ...backend });
 }
 
 main().catch((error: unknown) => {
