@@ -1,74 +1,56 @@
-import { cpus, totalmem } from 'node:os';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { probeBackends, useBackend } from '../engine/backend/index.js';
-import { layerSupport, lossSupport } from '../engine/support-table.js';
-import { version_core } from '../engine/tf.js';
-import { datasetNames, findDataset } from '../lab/datasets/index.js';
-import { measureFlops } from '../lab/training/estimate.js';
-import { dataDirs, formatTable, print, printJson } from './shared.js';
+import { examine } from '../lab/doctor/index.js';
+import { printReport } from './doctor/print.js';
+import { printSupport } from './doctor/support.js';
+import { dataDirs, folders, printJson } from './shared.js';
 
 /** `hbp doctor`: what works on this machine, and why the rest does not. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('show what works on this machine: backends, their speed, datasets')
+    .description('show what works on this machine: backends, their speed, datasets, space')
     .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
+    .option('--no-bench', 'measure nothing (else about two seconds for each backend that works)')
     .option('--support', 'show which layers and losses work with which curvature instead')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  hbp doctor\n  hbp doctor --json\n  hbp doctor --support')
+    .option('--json', 'print JSON: all of it, GFLOP/s and bytes')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hbp doctor
+  hbp doctor --no-bench
+  hbp doctor --json
+  hbp doctor --support
+
+✔ works, ! works but is slow or could be better, ✘ does not work. Exit code 0 if a backend can train, that is any but
+the reference \`cpu\`, else 4. The share of the peak is that of all cores, even for a backend of one thread.`,
+    )
     .action(doctor);
 }
 
 interface DoctorOptions {
   dataDir?: string;
+  bench: boolean;
   json?: true;
   support?: true;
 }
 
-async function doctor({ dataDir, json, support }: DoctorOptions): Promise<void> {
+async function doctor({ dataDir, bench, json, support }: DoctorOptions): Promise<void> {
   if (support) return printSupport(json);
-  const probes = await probeBackends();
-  const chosen = await useBackend('auto');
-  const flops = await measureFlops();
-  const machine = {
-    node: process.version,
-    tfjs: version_core,
-    cpu: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-  };
-  const found = await Promise.all(
-    datasetNames.map(async (name) => ({ name, location: await findDataset(name, dataDirs(dataDir)) })),
-  );
-  if (json) {
-    printJson({ machine, backends: probes, auto: { ...chosen, gflops: Math.round(flops / 1e9) }, datasets: found });
-    return;
-  }
-  print(`Node ${machine.node}, TensorFlow.js ${machine.tfjs}, ${machine.cpu}, ${machine.memoryGiB} GiB of memory\n`);
-  const rows = probes.map(({ name, works, detail }) => [name, works ? 'works' : 'no', detail]);
-  print(formatTable(['backend', '', ''], rows));
-  for (const { name, works, needs } of probes) if (!works) print(`${name} needs ${needs}`);
-  print(`\n--backend auto takes ${chosen.name}: ${(flops / 1e9).toFixed(0)} GFLOP/s in a matrix product just now\n`);
-  const where = found.map(({ name, location }) => [
-    name,
-    location.state,
-    'folder' in location
-      ? location.folder
-      : location.state === 'missing'
-        ? `get it with \`hbp data fetch ${name}\``
-        : '',
-  ]);
-  print(formatTable(['dataset', '', ''], where));
+  const where = dataDirs(dataDir);
+  const report = await examine({
+    dataDirs: where,
+    folders: [...new Set([...where.slice(0, -1), resolve('data'), folders.figures()])],
+    bench,
+    onBackend: (name) => announce(`looking at ${name} ...`),
+  });
+  announce('');
+  if (json) printJson(report);
+  else printReport(report);
+  if (!report.canTrain) process.exitCode = 4;
 }
 
-async function printSupport(json?: true): Promise<void> {
-  await useBackend('cpu'); // of nothing but tiny examples; no need to look for a GPU
-  const [layers, losses] = [layerSupport(), lossSupport()];
-  if (json) {
-    printJson({ layers, losses });
-    return;
-  }
-  print(formatTable(layers.head, layers.rows));
-  print('\n-: nothing to compute, the layer has no parameters or is no activation');
-  for (const refusal of layers.refusals) print(`no: ${refusal}`);
-  print();
-  print(formatTable(losses.head, losses.rows));
+/** One line that the next replaces, for people who wait. */
+function announce(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }

@@ -15,6 +15,8 @@ import { statusCommand } from './status.js';
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = createProgram();
+  // A reader such as `head` that has seen enough is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {
     await program.parseAsync(argv);
   } catch (error) {

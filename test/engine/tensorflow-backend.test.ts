@@ -88,7 +88,7 @@ it.each([
   [
     'is not installed',
     {},
-    '@tensorflow/tfjs-node-gpu is not installed',
+    'neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed',
     'npm install --no-save @tensorflow/tfjs-node-gpu@4.22.0',
   ],
   [

@@ -26,8 +26,7 @@ export const candidates: readonly Candidate[] = [
     name: 'native',
     mayUseGpu: false,
     needs: 'the addon on oneDNN, compiled here: a C++ compiler and the library oneDNN',
-    remedy:
-      'make install (it says what is missing), or apt-get install g++ make libdnnl-dev and node scripts/build-native.js',
+    remedy: 'make install, which says what it lacks',
     activate: async ({ threads }) => {
       const native = await activateNative(threads === undefined ? {} : { threads });
       return { ...native, gpu: false };

@@ -31,13 +31,16 @@ export async function activateTensorflow({ threads }: Activation): Promise<Omit<
       failures.push(error);
     }
   }
-  const reason = failures.map(({ message }) => message).join('; ');
+  const absent = failures.every(({ remedy }) => remedy === installRemedy);
+  const reason = absent
+    ? `neither ${packages.join(' nor ')} is installed`
+    : failures.map(({ message }) => message).join('; ');
   // What is installed and fails says more than what is not there.
   const remedy = failures.find(({ remedy }) => remedy !== installRemedy) ?? failures[0]!;
   throw new Unavailable(reason, remedy.remedy, { cause: failures });
 }
 
-const installRemedy = `npm install --no-save ${packages[0]}@4.22.0 (downloads libtensorflow while it installs)`;
+const installRemedy = `npm install --no-save ${packages[0]}@4.22.0`;
 const gpuRemedy =
   'install CUDA 11.2 and cuDNN 8.1, which libtensorflow 2.9 was built for (newer GPUs do not work with it), or take --backend webgpu';
 

@@ -41,8 +41,8 @@ export async function activateWebgpu({ named }: Activation): Promise<Omit<Backen
 }
 
 const gpuRemedy =
-  "install the GPU's driver with its Vulkan part (Debian: apt-get install mesa-vulkan-drivers, or NVIDIA's), " +
-  'and in a container pass the GPU through (--gpus all, or --device /dev/dri)';
+  "a GPU with its Vulkan, Metal or Direct3D 12 driver (Mesa's is Debian's mesa-vulkan-drivers); " +
+  'in a container also --gpus all or --device /dev/dri';
 
 function adapterName({ info: { vendor, architecture, device, description } }: Adapter): string {
   return [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');
