@@ -42,7 +42,10 @@ it('tells all of the machine, every backend, dataset and disk', async () => {
     else expect([version, threads]).toEqual([expect.stringMatching(/\d/), expect.any(Number)]);
     expect(speed).toBeNull();
   }
-  expect(of('tensorflow')).toMatchObject({ state: 'fails', remedy: `npm install --no-save ${gpuPackage}@4.22.0` });
+  expect(of('tensorflow')).toMatchObject({
+    state: 'fails',
+    remedy: `npm install --no-save --foreground-scripts ${gpuPackage}@4.22.0`,
+  });
   expect(of('webgpu').state).toBe('fails');
   expect(of('cpu')).toMatchObject({ state: 'slow', version: '4.22.0', threads: 1 });
   expect(report.canTrain).toBe(true);

@@ -89,7 +89,7 @@ it.each([
     'is not installed',
     {},
     'neither @tensorflow/tfjs-node-gpu nor @tensorflow/tfjs-node is installed',
-    'npm install --no-save @tensorflow/tfjs-node-gpu@4.22.0',
+    'npm install --no-save --foreground-scripts @tensorflow/tfjs-node-gpu@4.22.0',
   ],
   [
     'has no library',
@@ -173,4 +173,66 @@ it('has its settings in place before the library is loaded', async () => {
   const before = `console.log(process.env.TF_FORCE_GPU_ALLOW_GROWTH, process.env.TF_NUM_INTRAOP_THREADS);`;
   const { stdout } = await given({ [gpuPackage]: standIn({ gpu: true, before }) }).evaluate(program('gpu'));
   expect(stdout).toMatch(/^true 3\n/);
+});
+
+/** Everything that layers, curvature and optimisers compute, on the kernels that tfjs-node has: prints a few numbers. */
+const everything = (choice: BackendChoice): string => `
+  import {
+    Adam, AvgPool2d, backpropagate, CgNewton, Conv2d, CrossEntropy, curvatureProducts, Elu, Flatten,
+    hessianBackpropagation, LeakyRelu, Linear, lossHessian, MaxPool2d, Relu, Selu, Sequential, Sgd, Sigmoid, Softplus,
+    Tanh, useBackend, ZeroPad2d,
+  } from 'hbp';
+  import * as tf from '@tensorflow/tfjs-core';
+  await useBackend(${JSON.stringify(choice)});
+  let state = 1;
+  const uniform = () => (state = (state * 16807) % 2147483647) / 2147483647;
+  const random = (...shape) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return tf.tensor(Array.from({ length: size }, () => uniform() - 0.5), shape);
+  };
+  const model = new Sequential([
+    new Conv2d(random(3, 3, 2, 4), random(4), { padding: 1 }), new Relu(), new MaxPool2d({ kernel: 3, stride: 2, padding: 1 }),
+    new Conv2d(random(3, 3, 4, 3), random(3), { padding: [2, 1], stride: 2 }), new Softplus(), new ZeroPad2d(1),
+    new Conv2d(random(2, 2, 3, 3), random(3), { dilation: 2 }), new Elu(), new AvgPool2d({ kernel: 2, stride: 1 }),
+    new Flatten(), new Linear(random(6, 6), random(6)), new Sigmoid(), new Linear(random(5, 6), random(5)), new Tanh(),
+    new Linear(random(4, 5), random(4)), new Selu(), new LeakyRelu(),
+  ]);
+  const loss = new CrossEntropy();
+  const [inputs, labels] = [random(5, 8, 8, 2), tf.tensor1d([0, 1, 2, 3, 0], 'int32')];
+  const numbers = [];
+  const note = async (x) => numbers.push(...(await x.data()).slice(0, 3));
+  const step = async (update) => {
+    const trace = model.forward(inputs);
+    const { value, saved } = loss.forward(trace.output, labels);
+    const gradients = backpropagate(model, trace, loss.gradient(saved));
+    await note(value);
+    await update({ trace, saved, gradients });
+  };
+  const cg = { lr: 0.1, alpha: 0.1, tol: 0.1, atol: 0, maxiter: 5 };
+  for (const secondOrder of ['none', 'zero', 'abs', 'clip']) {
+    await step(async ({ trace, saved, gradients }) => {
+      const exact = curvatureProducts(model, trace, gradients, lossHessian(loss, saved), { secondOrder });
+      for (const { path, layer } of model.layers) {
+        for (const parameter of layer.parameters) {
+          await note(exact[path + '.' + parameter.name].matvec(random(...parameter.value.shape)));
+        }
+      }
+      const hbp = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), { secondOrder, blocks: 2 });
+      await new CgNewton(cg).update(model.parameters, gradients.parameters, hbp);
+    });
+  }
+  await step(async ({ gradients }) => new Sgd({ lr: 0.1, momentum: 0.9 }).update(model.parameters, gradients.parameters));
+  await step(async ({ gradients }) => new Adam({ lr: 0.1 }).update(model.parameters, gradients.parameters));
+  await step(() => undefined);
+  console.log(JSON.stringify(numbers));
+`;
+
+it('has every kernel that layers, curvature and optimisers call', async () => {
+  const { evaluate } = given({ [gpuPackage]: standIn({ gpu: true }) });
+  const [here, reference] = await Promise.all([evaluate(everything('gpu')), evaluate(everything('cpu'))]);
+  expect(here).toMatchObject({ code: 0, stderr: '' });
+  const numbers = JSON.parse(here.stdout) as number[];
+  expect(numbers.length).toBeGreaterThan(50);
+  expect(numbers.every(Number.isFinite)).toBe(true);
+  expect(numbers).toEqual(JSON.parse(reference.stdout));
 });

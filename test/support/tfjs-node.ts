@@ -3,6 +3,8 @@
  * they are loaded is what tfjs-node 4.22 does, as far as hbp sees it; the kernels are those of the cpu backend.
  */
 
+import { tfjsNodeKernels } from './tfjs-node-kernels.js';
+
 /** How a stand-in behaves. */
 export interface Behaviour {
   readonly gpu?: boolean;
@@ -16,11 +18,27 @@ export interface Behaviour {
 
 export function standIn({ gpu = false, core = '@tensorflow/tfjs-core', before = '', start = '' }: Behaviour): string {
   return `
+    const known = new Set(${JSON.stringify(tfjsNodeKernels)});
     const util = require('util');
     const tf = require('${core}');
     const { MathBackendCPU } = require('@tensorflow/tfjs-backend-cpu');
     ${before}
     tf.copyRegisteredKernels('cpu', 'tensorflow');
+    for (const { kernelName } of tf.getKernelsForBackend('tensorflow')) {
+      if (!known.has(kernelName)) tf.unregisterKernel(kernelName, 'tensorflow');
+    }
+    // The real ones know no padding but these, and no dilation backwards.
+    for (const name of ['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'MaxPool', 'AvgPool']) {
+      const kernel = tf.getKernel(name, 'tensorflow');
+      tf.unregisterKernel(name, 'tensorflow');
+      const kernelFunc = (call) => {
+        const { pad, dilations = 1 } = call.attrs;
+        if (pad !== 'valid' && pad !== 'same') throw new Error('TF Backend supports only valid and same padding');
+        if (name.includes('Backprop') && [dilations].flat().some((d) => d !== 1)) throw new Error('no dilation');
+        return kernel.kernelFunc(call);
+      };
+      tf.registerKernel({ ...kernel, kernelFunc });
+    }
     class NodeJSKernelBackend extends MathBackendCPU {
       constructor() {
         super();

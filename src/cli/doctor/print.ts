@@ -96,7 +96,7 @@ function distinct(facts: readonly (string | null)[]): string[] {
 
 /** `170 GFLOP/s, 76% of the peak`. */
 function rate({ gflops, shareOfPeak }: Rate): string {
-  const speed = `${gflops < 10 ? gflops.toFixed(1) : gflops.toFixed(0)} GFLOP/s`;
+  const speed = `${gflops < 10 ? gflops.toPrecision(2) : gflops.toFixed(0)} GFLOP/s`;
   if (shareOfPeak === null) return speed;
   return `${speed.padEnd(12)} ${shareOfPeak < 0.01 ? 'below 1' : (100 * shareOfPeak).toFixed(0)}% of the peak`;
 }

@@ -12,7 +12,7 @@ export const candidates: readonly Candidate[] = [
     mayUseGpu: true,
     needs:
       'the optional package @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node with libtensorflow; for the GPU CUDA 11.2 and cuDNN 8.1',
-    remedy: 'npm install --no-save @tensorflow/tfjs-node-gpu@4.22.0',
+    remedy: 'npm install --no-save --foreground-scripts @tensorflow/tfjs-node-gpu@4.22.0',
     activate: activateTensorflow,
   },
   {

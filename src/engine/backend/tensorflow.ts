@@ -40,7 +40,8 @@ export async function activateTensorflow({ threads }: Activation): Promise<Omit<
   throw new Unavailable(reason, remedy.remedy, { cause: failures });
 }
 
-const installRemedy = `npm install --no-save ${packages[0]}@4.22.0`;
+/** npm drops an optional package whose install script fails without a word, unless its scripts are shown. */
+const installRemedy = `npm install --no-save --foreground-scripts ${packages[0]}@4.22.0`;
 const gpuRemedy =
   'install CUDA 11.2 and cuDNN 8.1, which libtensorflow 2.9 was built for (newer GPUs do not work with it), or take --backend webgpu';
 

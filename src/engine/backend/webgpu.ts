@@ -23,8 +23,7 @@ export async function activateWebgpu({ named }: Activation): Promise<Omit<Backen
   }
   const name = adapterName(adapter);
   const software = isSoftware(name);
-  const reason = `the only WebGPU adapter is software (${name})`;
-  if (!named && software) throw new Unavailable(reason, gpuRemedy);
+  if (!named && software) throw new Unavailable(`the only WebGPU adapter is software (${name})`, gpuRemedy);
   await load('@tensorflow/tfjs-backend-webgpu');
   // Kernels of small tensors would otherwise run in JavaScript, after a read that WebGPU only does asynchronously.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
@@ -36,13 +35,15 @@ export async function activateWebgpu({ named }: Activation): Promise<Omit<Backen
     threads: 1,
     version: `${packageVersion('@tensorflow/tfjs-backend-webgpu')}, Dawn in webgpu ${packageVersion('webgpu')}`,
     adapter: name,
-    ...(software && { caveat: { reason, remedy: gpuRemedy } }),
+    ...(software && { caveat: { reason: softwareReason, remedy: gpuRemedy } }),
   };
 }
 
 const gpuRemedy =
   "a GPU with its Vulkan, Metal or Direct3D 12 driver (Mesa's is Debian's mesa-vulkan-drivers); " +
   'in a container also --gpus all or --device /dev/dri';
+
+const softwareReason = 'software in place of a GPU: right, but far slower than wasm, so never taken by auto';
 
 function adapterName({ info: { vendor, architecture, device, description } }: Adapter): string {
   return [device || architecture || vendor, description && `(${description})`].filter(Boolean).join(' ');

@@ -61,16 +61,18 @@ function measureClock(): number {
   return (products * imulCycles) / (best * 1e6);
 }
 
+const { imul } = Math;
+
 function chain(rounds: number, x: number, factor: number): number {
   for (let i = 0; i < rounds; i++) {
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
-    x = Math.imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
+    x = imul(x, factor);
   }
   return x;
 }
