@@ -1,6 +1,6 @@
 /**
- * hbp installed in a folder of its own, with stand-ins on disk for packages that cannot be had everywhere: needs
- * `npm run build` (make test sees to it).
+ * hbp installed in a folder of its own, without the native addon and with stand-ins on disk for packages that cannot be
+ * had everywhere: needs `npm run build` (make test sees to it).
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -67,7 +67,7 @@ function packagesOf(modules: string): string[] {
 /** None of the caller's choices reaches the process; empty ones are removed. */
 const neutral = {
   NO_COLOR: '1',
-  ...{ NODE_OPTIONS: '', HBP_BACKEND: '', HBP_THREADS: '', HBP_DATA_DIR: '' },
+  ...{ NODE_OPTIONS: '', HBP_BACKEND: '', HBP_THREADS: '', HBP_DATA_DIR: '', HBP_NATIVE_ADDON: '' },
   ...{ OMP_NUM_THREADS: '', OMP_WAIT_POLICY: '', TF_NUM_INTRAOP_THREADS: '', TF_FORCE_GPU_ALLOW_GROWTH: '' },
 };
 
