@@ -11,7 +11,8 @@ bash reproduce.sh [--quick | --original] [option of `hbp run` ...]
   --original   draw the recorded runs that ship; trains nothing
   (nothing)    everything at full size. What is done is kept: stop with Ctrl-C, go on with the same command
 
-Further options go to `hbp run`, such as --data-dir DIR, --seeds 0-2, --backend NAME, --jobs N.
+Further options go to `hbp run`, such as --data-dir DIR, --seeds 0-2, --backend NAME, --jobs N,
+--threads N.
 TEXT
 }
 

@@ -74,11 +74,10 @@ const backendMarks = {
 
 /** @param told  remedies that stand above already */
 function printBackend(backend: BackendReport, told: Set<string>): void {
-  const { name, state, chosen, reason, remedy, description, version, threads, isa, speed } = backend;
+  const { name, state, chosen, reason, remedy, speed } = backend;
   const [colour, word] = backendMarks[state];
-  const facts = [description, `version ${version}`, isa, threads && threads > 1 ? `${threads} threads` : null];
-  const text = state === 'fails' ? (reason ?? '') : distinct(facts).join(', ');
-  row(colour, word, chosen ? pc.bold(name) : name, text);
+  const text = state === 'fails' ? reason : facts(backend);
+  row(colour, word, chosen ? pc.bold(name) : name, text ?? '');
   if (speed) more(`matrix product ${rate(speed.matMul)}`);
   if (speed) more(`convolution    ${rate(speed.conv2d)}`);
   if (state !== 'fails' && reason !== null) more(reason, colour === 'yellow' ? pc.yellow : undefined);
@@ -86,12 +85,16 @@ function printBackend(backend: BackendReport, told: Set<string>): void {
   if (remedy !== null) told.add(remedy);
 }
 
-/** A fact that another one already tells is left out. */
-function distinct(facts: readonly (string | null)[]): string[] {
-  const known = facts.filter((fact) => fact !== null);
-  return known.filter(
-    (fact, i) => !known.some((other, k) => k !== i && other.includes(fact) && (k < i || other !== fact)),
-  );
+/** The description and what it does not tell itself. */
+function facts({ description, version, isa, threads }: BackendReport): string {
+  const told = description ?? '';
+  const sets = (isa ?? '').split('/').filter((set) => set !== '' && !told.includes(set));
+  return [
+    told,
+    ...(version === null || told.includes(version) ? [] : [`version ${version}`]),
+    ...sets,
+    ...(threads === null || threads === 1 || /thread/.test(told) ? [] : [`${threads} threads`]),
+  ].join(', ');
 }
 
 /** `170 GFLOP/s, 76% of the peak`. */

@@ -93,7 +93,12 @@ function startWorker(backend: string, threads: number): Promise<Worker> {
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new RunError(`a training process ended at its start (exit code ${code})`)));
+    child.once('exit', (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      reject(
+        new RunError(`a training process ended at its start (${how}): \`hbp doctor\` tells which backend does that`),
+      );
+    });
     child.once('message', (message: FromWorker) => {
       child.removeAllListeners();
       if (message.type === 'ready') resolve({ child, ready: message });
