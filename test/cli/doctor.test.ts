@@ -89,6 +89,11 @@ it('says what a GPU package lacks that runs on the CPU', async () => {
 it.each([
   ['crashes', 'process.abort();', /^loading it failed: its process was ended by SIGABRT/],
   [
+    'ends as by an uncaught error',
+    'process.stderr.write("TypeError: no device\\n    at somewhere\\n\\nNode.js v20\\n"); process.exit(1);',
+    /ended with exit code 1: TypeError: no device$/,
+  ],
+  [
     'ends the process',
     'process.stderr.write("no licence\\n"); process.exit(7);',
     /ended with exit code 7: no licence$/,
@@ -100,6 +105,19 @@ it.each([
   expect(of('wasm').state).not.toBe('fails');
   expect(report.auto).not.toBe('tensorflow');
   expect(exitCode).toBe(0);
+});
+
+it('gives up on a library that hangs', async () => {
+  given({ [gpuPackage]: 'for (;;);' });
+  const { stdout } = await installed.evaluate(`
+    import { probeApart } from './dist/lab/doctor/probe.js';
+    process.execArgv.splice(0); // this text is not for the process that is started
+    const options = { milliseconds: 0, threads: 1, patience: 3000 };
+    console.log(JSON.stringify(await probeApart('tensorflow', options)));
+  `);
+  expect(JSON.parse(stdout)).toMatchObject({
+    probe: { works: false, reason: 'loading it failed: did not answer within 3 s' },
+  });
 });
 
 it('does not call a backend working that computes nonsense', async () => {
@@ -143,7 +161,13 @@ it('says in words what the colours say', async () => {
   expect(plain.stdout).toMatch(/^ {2}! missing {3}cifar10 /m);
   expect(plain.stdout).toMatch(/^ {2}✔ \w+ +[\d.]+ \wiB +free in /m);
   expect(plain.stdout).toMatch(/^! hbp can train here: --backend auto takes tensorflow/m);
-  const coloured = await installed.hbp(['doctor', '--no-bench'], { NO_COLOR: '', FORCE_COLOR: '1' });
+  expect(plain.stdout).not.toContain('HBP_BACKEND');
+  const coloured = await installed.hbp(['doctor', '--no-bench'], {
+    NO_COLOR: '',
+    FORCE_COLOR: '1',
+    HBP_BACKEND: 'wasm',
+  });
+  expect(coloured.stdout).toContain('HBP_BACKEND=wasm is set');
   expect(coloured.stdout).toContain('\u001b[33m! slow\u001b[39m');
   expect(coloured.stdout).toContain('\u001b[31m✘ no\u001b[39m');
   expect(coloured.stdout).toContain('\u001b[32m✔ works\u001b[39m');

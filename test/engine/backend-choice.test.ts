@@ -10,6 +10,12 @@ it('takes the one that is named', async () => {
   expect(tf.getBackend()).toBe('wasm');
 });
 
+it('takes a positive whole number of threads', async () => {
+  for (const threads of [0, -1, 1.5, NaN]) {
+    await expect(useBackend('cpu', { threads })).rejects.toThrow(/threads is a positive integer, not/);
+  }
+});
+
 it('knows no other names', () => {
   expect(parseBackend('wasm')).toBe('wasm');
   expect(parseBackend('native')).toBe('native');

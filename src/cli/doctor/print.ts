@@ -129,7 +129,7 @@ function printSpace({ folder, free }: DiskSpace): void {
   row(colour, word, free === null ? '?' : `${bytes(free)}`, `free in ${folder}`);
 }
 
-function printVerdict({ auto, canTrain, backends }: Report): void {
+function printVerdict({ auto, asked, canTrain, backends }: Report): void {
   const chosen = backends.find(({ name }) => name === auto);
   if (!chosen || !canTrain) {
     print(mark('red', 'hbp cannot train here: no backend but the reference works. The arrows say what to do.'));
@@ -141,6 +141,7 @@ function printVerdict({ auto, canTrain, backends }: Report): void {
   print(
     entry(mark(colour, ''), `hbp can train here: --backend auto takes ${auto}${speed}${faster}`, 2, paints[colour]),
   );
+  if (asked !== null) print(`  HBP_BACKEND=${asked} is set: \`hbp run\` takes that instead`);
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

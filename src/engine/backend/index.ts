@@ -62,6 +62,9 @@ export async function probeBackends(): Promise<BackendProbe[]> {
  * @throws BackendError  it does not work here: the reason for every candidate, and what to do for a single one
  */
 export async function useBackend(choice: BackendChoice = 'auto', { threads }: BackendOptions = {}): Promise<Backend> {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    throw new BackendError(`threads is a positive integer, not ${threads}`);
+  }
   quiet();
   const failures: string[] = [];
   for (const candidate of candidatesFor(choice)) {

@@ -13,6 +13,8 @@ export interface Report {
   readonly backends: readonly BackendReport[];
   /** What `--backend auto` takes; null if nothing works. */
   readonly auto: BackendName | null;
+  /** What HBP_BACKEND asks for in place of `auto`; null if it is not set. */
+  readonly asked: string | null;
   /** A backend other than the reference works. */
   readonly canTrain: boolean;
   readonly datasets: readonly { readonly name: DatasetName; readonly location: Location }[];
@@ -48,6 +50,7 @@ export async function examine({ dataDirs, folders, bench, onBackend }: ExamineOp
     machine,
     backends,
     auto: backends.find(({ chosen }) => chosen)?.name ?? null,
+    asked: process.env['HBP_BACKEND'] || null,
     canTrain: canTrain(backends),
     datasets: await Promise.all(
       datasetNames.map(async (name) => ({ name, location: await findDataset(name, dataDirs) })),

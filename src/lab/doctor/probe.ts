@@ -59,7 +59,7 @@ export function probeApart(name: BackendName, { milliseconds, threads, patience 
       const complete = probe !== undefined && (!probe.works || milliseconds === 0 || speed !== null);
       if (complete) return end(undefined);
       const how = signal ? `its process was ended by ${signal}` : `its process ended with exit code ${code}`;
-      end(failure ?? [how, lastLine(complaints)].filter(Boolean).join(': '));
+      end(failure ?? [how, tellingLine(complaints)].filter(Boolean).join(': '));
     });
   });
 }
@@ -70,6 +70,8 @@ function remedyOf(probe: BackendProbe | undefined): string {
   return probe && !probe.works ? probe.remedy : again;
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? '';
+/** The line of an uncaught error, or else the last one. */
+function tellingLine(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.findLast((line) => /^(\w*Error\b|fatal)/i.test(line)) ?? lines.findLast((line) => line !== '') ?? '';
 }
