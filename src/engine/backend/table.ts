@@ -25,8 +25,8 @@ export const candidates: readonly Candidate[] = [
   {
     name: 'native',
     mayUseGpu: false,
-    needs: 'the addon on oneDNN, compiled here: a C++ compiler and the library oneDNN',
-    remedy: 'make install, which gets what it needs or says what to install',
+    needs: 'the addon on oneDNN, compiled here: a C++ compiler, make, python3 and the library oneDNN',
+    remedy: 'make native, which gets what is missing or says what to install',
     activate: async ({ threads }) => {
       const native = await activateNative(threads === undefined ? {} : { threads });
       return { ...native, gpu: false };
