@@ -1,7 +1,6 @@
 /** The backend that a measurement runs on. */
 import { availableParallelism } from 'node:os';
 import { type BackendChoice, useBackend } from 'hbp';
-import { activateNative } from '../dist/engine/backend/native/index.js';
 import * as tf from '../dist/engine/tf.js';
 
 export interface BenchBackend {
@@ -15,14 +14,11 @@ export interface BenchBackend {
 /**
  * Make a backend current.
  *
- * @param threads  of the native backend; the others use what they use
+ * @param threads  for backends that use several
  * @throws Error  it does not work here, with the reason
  */
 export async function activate(name: string, threads = availableParallelism()): Promise<BenchBackend> {
-  if (name !== 'native') return useBackend(name as BackendChoice);
-  tf.env().set('PROD', true); // no advertisement for other backends on the terminal
-  process.env['OMP_NUM_THREADS'] = String(threads);
-  return { name, gpu: false, ...(await activateNative({ threads })) };
+  return useBackend(name as BackendChoice, { threads });
 }
 
 interface WithQueue {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '../../tf.js';
+import { startBackend } from '../candidate.js';
 import { loadAddon } from './addon.js';
 import { NativeBackend } from './backend.js';
 import { registerKernels } from './register.js';
@@ -36,8 +37,7 @@ export async function activateNative({ threads }: NativeOptions = {}): Promise<N
     tf.registerBackend('native', () => new NativeBackend(), 4);
     registerKernels(addon);
   }
-  const worked = await tf.setBackend('native');
-  if (!worked || tf.getBackend() !== 'native') throw new Error('TensorFlow.js could not start the native backend');
+  await startBackend('native');
   const count = addon.threads();
   return {
     description: `oneDNN ${addon.oneDnn} (${addon.oneDnnIsa}), ${count} thread${count === 1 ? '' : 's'}`,
