@@ -1,0 +1,266 @@
+/** What is particular to the native backend; its kernels are held to the cpu backend's in test/engine/kernels. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { NativeBackend } from '../../../src/engine/backend/native/backend.js';
+import { javaScriptCalls } from '../../../src/engine/backend/native/index.js';
+import { useBackend } from '../../../src/engine/backend/index.js';
+import { curvatureProducts, lossHessian } from '../../../src/engine/curvature/cvp/index.js';
+import { hessianBackpropagation } from '../../../src/engine/curvature/hbp/index.js';
+import { eigh, eighOnHost } from '../../../src/engine/linalg/eigh.js';
+import { backpropagate } from '../../../src/engine/nn/backward.js';
+import { CrossEntropy } from '../../../src/engine/nn/cross-entropy.js';
+import { c3d3, c4d3, mlp } from '../../../src/engine/nn/models.js';
+import type { Sequential } from '../../../src/engine/nn/sequential.js';
+import { Adam } from '../../../src/engine/optim/adam.js';
+import { CgNewton } from '../../../src/engine/optim/cg-newton.js';
+import { Kfac } from '../../../src/engine/optim/kfac.js';
+import { Sgd } from '../../../src/engine/optim/sgd.js';
+import * as tf from '../../../src/engine/tf.js';
+import { seededStreams } from '../../../src/lab/random.js';
+import { testBackends } from '../../support/backends.js';
+
+// The set-up of the tests has said so if the addon is not built.
+const describeNative = testBackends.includes('native') ? describe : describe.skip;
+
+const loss = new CrossEntropy();
+const cg = { lr: 0.1, alpha: 0.02, tol: 0.1, atol: 0, maxiter: 10 };
+
+/** A batch for networks of small pictures. */
+function batchOf(samples: number, size: number): { inputs: tf.Tensor; labels: tf.Tensor } {
+  return {
+    inputs: tf.randomNormal([samples, size, size, 3], 0, 1, 'float32', 7),
+    labels: tf.tensor1d(
+      Array.from({ length: samples }, (_, n) => n % 10),
+      'int32',
+    ),
+  };
+}
+
+function differentiate(model: Sequential, inputs: tf.Tensor, labels: tf.Tensor) {
+  const trace = model.forward(inputs);
+  const { saved } = loss.forward(trace.output, labels);
+  return { trace, saved, gradients: backpropagate(model, trace, loss.gradient(saved)) };
+}
+
+type Step = (model: Sequential, inputs: tf.Tensor, labels: tf.Tensor) => Promise<void>;
+
+/** Every optimiser of the experiments, one step each. */
+const steps: Record<string, () => Step> = {
+  sgd: () => {
+    const sgd = new Sgd({ lr: 0.1, momentum: 0.9 });
+    return (model, inputs, labels) => {
+      sgd.update(model.parameters, differentiate(model, inputs, labels).gradients.parameters);
+      return Promise.resolve();
+    };
+  },
+  adam: () => {
+    const adam = new Adam({ lr: 0.001 });
+    return (model, inputs, labels) => {
+      adam.update(model.parameters, differentiate(model, inputs, labels).gradients.parameters);
+      return Promise.resolve();
+    };
+  },
+  kfac: () => {
+    const kfac = new Kfac({ lr: 0.1, TCov: 1, TInv: 1 });
+    return async (model, inputs, labels) => {
+      const { trace, gradients } = differentiate(model, inputs, labels);
+      await kfac.update(model, trace, gradients);
+    };
+  },
+  ekfac: () => {
+    const kfac = new Kfac({ lr: 0.1, TCov: 1, TInv: 1, ekfac: { TScal: 1 } });
+    return async (model, inputs, labels) => {
+      const { trace, gradients } = differentiate(model, inputs, labels);
+      await kfac.update(model, trace, gradients);
+    };
+  },
+};
+for (const secondOrder of ['zero', 'abs', 'clip'] as const) {
+  steps[`cg-newton on exact products, ${secondOrder}`] = () => async (model, inputs, labels) => {
+    const { trace, saved, gradients } = differentiate(model, inputs, labels);
+    const curvature = curvatureProducts(model, trace, gradients, lossHessian(loss, saved), { secondOrder });
+    await new CgNewton(cg).update(model.parameters, gradients.parameters, curvature);
+    Object.values(curvature).forEach((operator) => operator.dispose());
+  };
+}
+for (const blocks of [1, 4]) {
+  steps[`cg-newton on Hessian backpropagation, ${blocks} blocks`] = () => async (model, inputs, labels) => {
+    const { trace, saved, gradients } = differentiate(model, inputs, labels);
+    const hessian = loss.averagedHessian(saved);
+    const curvature = hessianBackpropagation(model, trace, gradients, hessian, { secondOrder: 'abs', blocks });
+    await new CgNewton(cg).update(model.parameters, gradients.parameters, curvature);
+    Object.values(curvature).forEach((operator) => operator.dispose());
+  };
+}
+
+const networks: Record<string, [network: () => Sequential, size: number]> = {
+  mlp: [() => mlp({ input: 48, hidden: [20, 12], output: 10 }, 'sigmoid', seededStreams(1).init), 4],
+  c4d3: [() => c4d3({ input: [8, 8, 3], output: 10 }, 'sigmoid', seededStreams(1).init), 8],
+  'c4d3, relu': [() => c4d3({ input: [8, 8, 3], output: 10 }, 'relu', seededStreams(1).init), 8],
+  '3c3d': [() => c3d3({ input: [20, 20, 3], output: 10 }, 'sigmoid', seededStreams(1).init), 20],
+  '3c3d, tanh': [() => c3d3({ input: [20, 20, 3], output: 10 }, 'tanh', seededStreams(1).init), 20],
+};
+
+describeNative('the native backend', () => {
+  beforeAll(async () => {
+    await useBackend('native');
+  });
+
+  const cases = Object.keys(networks).flatMap((network) =>
+    Object.keys(steps)
+      .filter((step) => network === 'mlp' || !step.includes('Hessian'))
+      .map((step) => [network, step] as const),
+  );
+  it.each(cases)('runs no kernel of a training step in JavaScript: %s, %s', async (network, name) => {
+    const [create, size] = networks[network]!;
+    const [model, step, { inputs, labels }] = [create(), steps[name]!(), batchOf(5, size)];
+    await step(model, inputs, labels); // constants are made once
+    javaScriptCalls.clear();
+    await step(model, inputs, labels);
+    expect(Object.fromEntries(javaScriptCalls)).toEqual({});
+  });
+
+  it('runs no kernel of an evaluation in JavaScript', () => {
+    const model = networks['c4d3']![0]();
+    const { inputs, labels } = batchOf(5, 8);
+    javaScriptCalls.clear();
+    tf.tidy(() => {
+      const { output } = model.forward(inputs);
+      loss.forward(output, labels);
+      tf.sum(tf.cast(tf.equal(tf.argMax(output, 1), labels), 'float32'));
+    });
+    expect(Object.fromEntries(javaScriptCalls)).toEqual({});
+  });
+
+  it('counts what runs in JavaScript', () => {
+    javaScriptCalls.clear();
+    tf.tidy(() => {
+      expect(Array.from(tf.atan(tf.tensor1d([0, 1])).dataSync())[1]).toBeCloseTo(Math.PI / 4, 6);
+    });
+    expect(Object.fromEntries(javaScriptCalls)).toEqual({ Atan: 1 });
+  });
+
+  it('keeps what was read when the tensor is gone and its buffer used again', async () => {
+    const x = tf.add(tf.ones([2000]), 1);
+    const [now, later] = [x.dataSync(), await x.data()];
+    x.dispose();
+    const others = [0, 1, 2, 3].map(() => tf.fill([2000], 7));
+    expect(new Set([...now, ...later])).toEqual(new Set([2]));
+    tf.dispose(others);
+  });
+
+  it('keeps views when what they were cut from is gone', () => {
+    const x = tf.mul(tf.range(0, 4000), 1);
+    const [parts, flat] = [tf.split(x, 2), tf.reshape(x, [2, 2000])];
+    x.dispose();
+    const others = [0, 1, 2, 3].map(() => tf.fill([4000], 7));
+    expect(parts[1]!.dataSync()[0]).toBe(2000);
+    expect(flat.dataSync()[3999]).toBe(3999);
+    tf.dispose([...parts, flat, ...others]);
+  });
+
+  it('never writes into an array of the user', () => {
+    const mine = Float32Array.from({ length: 2000 }, (_, i) => i);
+    tf.tensor1d(mine).dispose();
+    const others = [0, 1, 2, 3].map(() => tf.fill([2000], 7));
+    expect(mine[1999]).toBe(1999);
+    tf.dispose(others);
+  });
+
+  it('needs no more memory the longer it trains', async () => {
+    const { inputs, labels } = batchOf(50, 8);
+    const [model, sgd] = [networks['c4d3']![0](), new Sgd({ lr: 0.1, momentum: 0.9 })];
+    const train = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        tf.tidy(() => {
+          sgd.update(model.parameters, differentiate(model, inputs, labels).gradients.parameters);
+        });
+      }
+    };
+    const { pool } = tf.backend() as NativeBackend;
+    train(20);
+    const [tensors, free, resident] = [tf.memory().numTensors, pool.freeBytes, process.memoryUsage.rss()];
+    train(400);
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(pool.freeBytes).toBe(free);
+    expect(process.memoryUsage.rss() - resident).toBeLessThan(30 * 2 ** 20); // without the pool: hundreds
+    await Promise.resolve();
+  });
+
+  it('decomposes symmetric matrices as the host does, with eigenvalues ascending', async () => {
+    const a = tf.randomNormal([60, 60], 0, 1, 'float32', 3);
+    const matrix = tf.add(a, tf.transpose(a));
+    const [ours, theirs] = [await eigh(matrix), await eighOnHost(matrix)];
+    const [got, want] = [ours.values.dataSync(), theirs.values.dataSync()];
+    got.forEach((value, i) => expect(value).toBeCloseTo(want[i]!, 4));
+    const rebuilt = tf.matMul(tf.mul(ours.vectors, ours.values), ours.vectors, false, true);
+    expect(tf.max(tf.abs(tf.sub(rebuilt, matrix))).dataSync()[0]).toBeLessThan(1e-4);
+    await expect(eigh(tf.tensor2d([[NaN, 0], [0, 1]]))).rejects.toThrow(/2 x 2 matrix has entries that are not finite/);
+    tf.dispose([a, matrix, ours.values, ours.vectors, theirs.values, theirs.vectors]);
+  });
+});
+
+/** Results of some kernels in a process of its own. */
+function inProcess(script: string, environment: NodeJS.ProcessEnv): string {
+  const hooks = new URL('../../support/typescript-hooks.js', import.meta.url).href;
+  const source = `
+    const { activateNative } = await import(${JSON.stringify(file('../../../src/engine/backend/native/index.ts'))});
+    const tf = await import(${JSON.stringify(file('../../../src/engine/tf.ts'))});
+    tf.env().set('PROD', true);
+    ${script}`;
+  return execFileSync(process.execPath, ['--import', hooks, '--input-type=module', '-e', source], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  }).trim();
+}
+
+function file(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+const digest = `
+  const { createHash } = await import('node:crypto');
+  const hash = createHash('sha256');
+  const add = (x) => hash.update(x.dataSync());
+  const x = tf.randomNormal([64, 16, 16, 16], 0, 1, 'float32', 1), w = tf.randomNormal([3, 3, 16, 32], 0, 1, 'float32', 2);
+  add(tf.conv2d(x, w, 1, 'same'));
+  add(tf.sum(x, [0, 1, 2]));
+  add(tf.sum(x));
+  add(tf.sigmoid(x));
+  add(tf.matMul(tf.reshape(x, [256, 1024]), tf.reshape(x, [1024, 256])));
+  add(tf.maxPool(x, 2, 2, 'valid'));
+  console.log(hash.digest('hex'));`;
+
+describeNative('threads of the native backend', () => {
+  it('are those that are asked for, and wait without spinning', () => {
+    const said = inProcess(
+      `const { threads } = await activateNative({ threads: 1 });
+       console.log(threads, process.env.OMP_NUM_THREADS, process.env.OMP_WAIT_POLICY);`,
+      { OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined },
+    );
+    expect(said).toBe('1 1 passive');
+  });
+
+  it('are those of OMP_NUM_THREADS where nothing else is said', () => {
+    expect(inProcess('console.log((await activateNative()).threads);', { OMP_NUM_THREADS: '2' })).toBe('2');
+  });
+
+  it('do not change the bits of forward passes, sums and products', () => {
+    const [one, two] = [1, 2].map((n) => inProcess(`await activateNative({ threads: ${n} });${digest}`, {}));
+    expect(two).toBe(one);
+  });
+});
+
+describeNative('instruction sets of the native backend', () => {
+  it.each(['base', 'avx2'])('%s computes the same to rounding', (isa) => {
+    const script = `
+      const { isa } = await activateNative();
+      const x = tf.linspace(-9, 9, 1001);
+      const all = tf.concat([tf.exp(x), tf.sigmoid(x), tf.tanh(x), tf.log(tf.abs(x)), tf.sqrt(tf.abs(x)), tf.cumsum(x)]);
+      console.log(JSON.stringify([isa, Array.from(all.dataSync())]));`;
+    const [name, got] = JSON.parse(inProcess(script, { HBP_NATIVE_ISA: isa })) as [string, number[]];
+    const [, want] = JSON.parse(inProcess(script, {})) as [string, number[]];
+    if (process.arch === 'x64') expect(name).toMatch(new RegExp(`/(${isa}|base)$`));
+    got.forEach((value, i) => expect(Math.abs(value - want[i]!)).toBeLessThanOrEqual(2e-6 * Math.max(1, Math.abs(want[i]!))));
+  });
+});
