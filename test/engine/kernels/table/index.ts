@@ -1,0 +1,8 @@
+import type { Kernel } from '../case.js';
+import { elementwise } from './elementwise.js';
+import { moves } from './moves.js';
+import { products } from './products.js';
+import { reductions } from './reductions.js';
+
+/** Every kernel that the engine uses, and some that it may come to use. */
+export const kernels: readonly Kernel[] = [...products, ...elementwise, ...reductions, ...moves];
