@@ -50,11 +50,24 @@ export interface Kernel {
   readonly because?: string;
   /** Attributes under which the kernel is linear in the absolute values, for the tolerance `sum`. */
   readonly linear?: Readonly<Record<string, unknown>>;
-  /** Cases of the short form where 20 are too slow on the reference. */
-  readonly large?: boolean;
 }
 
 /** The inputs of a case in order, each once. */
 export function inputsOf({ inputs }: KernelCase): Input[] {
   return [...new Set<Input>(Object.values(inputs))];
+}
+
+/** The same list or record of other things. */
+export function mapInputs<T>(inputs: KernelCase['inputs'], map: (input: Input) => T): T[] | Record<string, T> {
+  if (Array.isArray(inputs)) return (inputs as readonly Input[]).map(map);
+  return Object.fromEntries(Object.entries(inputs).map(([name, input]: [string, Input]) => [name, map(input)]));
+}
+
+/** A copy as the array type of the dtype: the cpu backend keeps some results in another. */
+export function typed(dtype: DType, values: ArrayLike<number>): Values {
+  return dtype === 'float32'
+    ? new Float32Array(values)
+    : dtype === 'int32'
+      ? new Int32Array(values)
+      : new Uint8Array(values);
 }

@@ -24,14 +24,13 @@ const because = 'cpu computes exp(x) - 1, which loses small x';
 const { SELU_SCALE, SELU_SCALEALPHA } = tf.backend_util;
 
 /** Two inputs that broadcast, one time in eight the same tensor twice. */
-const two = (
-  draw: Draw,
-  make: (shape: number[]) => Input,
-  names: readonly [string, string] = ['a', 'b'],
-): KernelCase => {
-  const [first, second] = draw.broadcastShapes(2, { max: 5 });
-  const a = make(first!);
-  return { inputs: { [names[0]]: a, [names[1]]: draw.rarely(8) ? a : make(second!) } };
+const two = (draw: Draw, make: (shape: number[]) => Input): KernelCase => {
+  const { a, b } = twoOf(draw, make, make).inputs;
+  return { inputs: { a, b: draw.rarely(8) ? a : b } };
+};
+const twoOf = (draw: Draw, first: (shape: number[]) => Input, second: (shape: number[]) => Input) => {
+  const [a, b] = draw.broadcastShapes(2, { max: 5 });
+  return { inputs: { a: first(a!), b: second(b!) } };
 };
 const floatPair = (draw: Draw): KernelCase => two(draw, (shape) => draw.float(shape));
 const numberPair = (draw: Draw): KernelCase =>
@@ -112,13 +111,32 @@ export const elementwise: readonly Kernel[] = [
   binary('Pow', (draw) =>
     two(draw, draw.flag() ? (shape) => draw.uniform(shape, 0.1, 4) : (shape) => draw.uniform(shape, -4, 4)),
   ),
+  // Of floats, the backends disagree whether the quotient is an integer by type.
   binary('FloorDiv', (draw) =>
-    two(draw, draw.flag() ? (shape) => draw.int32(shape, 1, 40) : (shape) => draw.uniform(shape, 0.5, 30)),
+    twoOf(
+      draw,
+      (shape) => draw.int32(shape, -40, 40),
+      (shape) => draw.int32(shape, 1, 9),
+    ),
   ),
   binary('Mod', (draw) =>
-    two(draw, draw.flag() ? (shape) => draw.int32(shape, 1, 40) : (shape) => draw.uniform(shape, 0.5, 30)),
+    draw.flag()
+      ? twoOf(
+          draw,
+          (shape) => draw.int32(shape, -40, 40),
+          (shape) => draw.int32(shape, 1, 9),
+        )
+      : twoOf(
+          draw,
+          (shape) => draw.uniform(shape, -9, 9),
+          (shape) => draw.uniform(shape, 0.5, 3),
+        ),
   ),
-  binary('Prelu', (draw) => two(draw, (shape) => draw.float(shape), ['x', 'alpha'])),
+  binary('Prelu', (draw) => {
+    const shape = draw.shape();
+    const alpha = draw.float(draw.narrowed(shape));
+    return { inputs: { x: draw.rarely(8) ? alpha : draw.float(shape), alpha } };
+  }),
   binary('divNoNan', (draw) => two(draw, (shape) => draw.float(shape, 'finite')), {
     op: ({ a, b }) => tf.divNoNan(a!, b!),
     reference: pairs((a, b) => (b === 0 ? 0 : a / b)),

@@ -95,7 +95,7 @@ export const moves: readonly Kernel[] = [
     return { inputs, attrs: { axis: draw.int(0, inputs[0]!.shape.length) } };
   }),
   move('Unpack', (draw) => {
-    const [count, ...rest] = [draw.int(1, 5), ...draw.shape({ max: 3 })];
+    const [count, ...rest] = [draw.int(1, draw.large ? 2 : 5), ...draw.shape({ max: 3 })];
     const axis = draw.int(0, rest.length);
     const shape = [...rest.slice(0, axis), count, ...rest.slice(axis)];
     return { inputs: { value: draw.tensor(shape) }, attrs: { axis } };
@@ -182,15 +182,14 @@ export const moves: readonly Kernel[] = [
   move('OneHot', (draw) => {
     const depth = draw.int(1, 12);
     // Indices outside of 0 .. depth - 1 give a row of offValue.
-    return {
-      inputs: { indices: draw.int32(draw.shape({ max: 2 }), -1, depth) },
-      attrs: {
-        depth,
-        onValue: draw.pick([1, 5]),
-        offValue: draw.pick([0, -1]),
-        dtype: draw.pick(['float32', 'int32']),
-      },
+    const [from, to] = draw.flag() ? [0, depth - 1] : [-1, depth];
+    const attrs = {
+      depth,
+      onValue: draw.pick([1, 5]),
+      offValue: draw.pick([0, -1]),
+      dtype: draw.pick(['int32', 'float32']),
     };
+    return { inputs: { indices: draw.int32(draw.shape({ max: 2 }), from, to) }, attrs };
   }),
   {
     name: 'Range',
@@ -212,13 +211,10 @@ export const moves: readonly Kernel[] = [
   ),
   move(
     'Reshape',
-    on(
-      (draw, shape) => {
-        const size = sizeOf(shape);
-        return { shape: draw.pick([[size], [1, size], [size, 1, 1], [...shape].reverse(), [...shape, 1]]) };
-      },
-      { name: 'tensor' },
-    ),
+    on((draw, shape) => {
+      const size = sizeOf(shape);
+      return { shape: draw.pick([[size], [1, size], [size, 1, 1], [...shape].reverse(), [...shape, 1]]) };
+    }),
   ),
   move(
     'Identity',

@@ -1,5 +1,6 @@
 import type { Input, Kernel, KernelCase } from '../case.js';
 import type { Draw } from '../draw.js';
+import { cpuKernel } from '../cpu.js';
 import { avgPoolGrad, matMul } from '../reference.js';
 
 const activations = ['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu', 'prelu'] as const;
@@ -103,16 +104,17 @@ function convolution(draw: Draw): Required<KernelCase> {
 }
 
 const pooling =
-  (make: (draw: Draw, shape: number[]) => Input = (draw, shape) => draw.float(shape, 'any')) =>
+  (make: (draw: Draw, shape: number[]) => Input = (draw, shape) => draw.float(shape, 'ordered')) =>
   (draw: Draw): Required<KernelCase> => {
     const { x, attrs } = geometry(draw, { pool: true });
     return { inputs: { x: make(draw, x) }, attrs };
   };
 /** Numbers with many ties and no NaN: which element is the largest must be defined. */
-const tied = (draw: Draw, shape: readonly number[]): Input =>
-  draw.flag()
-    ? { ...draw.int32(shape, -2, 2), dtype: 'float32', values: Float32Array.from(draw.int32(shape, -2, 2).values) }
-    : draw.uniform(shape, -3, 3);
+function tied(draw: Draw, shape: readonly number[]): Input {
+  if (draw.flag()) return draw.uniform(shape, -3, 3);
+  const { values, ...rest } = draw.int32(shape, -2, 2);
+  return { ...rest, dtype: 'float32', values: Float32Array.from(values) };
+}
 
 export const products: readonly Kernel[] = [
   {
@@ -127,8 +129,16 @@ export const products: readonly Kernel[] = [
     tolerance: 'sum',
     linear: { activation: 'linear' },
     draw: (draw) => {
-      const batch = draw.large ? [] : draw.pick([[], [], [2], [1]]);
-      const call = operands(draw, [batch, batch]);
+      // The operation flattens the batch axes.
+      const batch = draw.large ? [1] : draw.pick([[1], [2], [3]]);
+      const call = operands(
+        draw,
+        draw.pick([
+          [batch, batch],
+          [[1], batch],
+          [batch, [1]],
+        ]),
+      );
       const { b } = call.inputs as { b: Input };
       return fused(draw, call, b.shape.at(call.attrs['transposeB'] ? -2 : -1)!);
     },
@@ -171,8 +181,9 @@ export const products: readonly Kernel[] = [
     tolerance: 'sum',
     draw: (draw) => {
       const { x, y, attrs } = geometry(draw, { pool: true });
-      // The kernels find the largest elements in the input; the output is there for those that compare with it.
-      return { inputs: { dy: draw.float(y, 'sum'), input: tied(draw, x), output: draw.float(y) }, attrs };
+      const input = tied(draw, x);
+      const output: Input = { ...cpuKernel('MaxPool', { inputs: { x: input }, attrs })[0]!, view: 'plain' };
+      return { inputs: { dy: draw.float(y, 'sum'), input, output }, attrs };
     },
   },
   {
