@@ -47,7 +47,7 @@ async function run(kernel: Kernel, call: KernelCase): Promise<Numbers[]> {
   });
   const attrs = { ...call.attrs };
   const result = kernel.op
-    ? kernel.op(tensors as Record<string, tf.Tensor>, attrs)
+    ? await kernel.op(tensors as Record<string, tf.Tensor>)
     : tf
         .engine()
         .runKernel<tf.Tensor | tf.Tensor[]>(kernel.name, tensors as tf.NamedTensorMap, attrs as tf.NamedAttrMap);

@@ -26,6 +26,7 @@ for (const backend of await testedBackends()) {
     for (const kernel of kernels) {
       // Where cpu itself is the reference there is nothing to compare.
       if (backend.name === 'cpu' && !kernel.reference) continue;
+      if (kernel.backends && !kernel.backends.includes(backend.name)) continue;
       const own = known.filter(({ kernels: names }) => names.includes(kernel.name));
       const whole = own.find(({ of }) => of === 'absent' || of === 'wrong');
       if (whole) {

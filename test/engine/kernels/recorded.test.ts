@@ -1,7 +1,6 @@
 import { curvatureProducts, lossHessian, networkCurvature } from '../../../src/engine/curvature/cvp/index.js';
 import { curvatureDiagonals } from '../../../src/engine/curvature/estimators/diagonals.js';
 import { kfac, kflr } from '../../../src/engine/curvature/kronecker-factors/index.js';
-import { useBackend } from '../../../src/engine/backend/index.js';
 import { AvgPool2d } from '../../../src/engine/nn/avg-pool2d.js';
 import { backpropagate } from '../../../src/engine/nn/backward.js';
 import { BceWithLogits } from '../../../src/engine/nn/bce-with-logits.js';
@@ -28,6 +27,7 @@ import * as tf from '../../../src/engine/tf.js';
 import { Comparison } from '../../golden-runner/comparison.js';
 import { runTraining } from '../../golden-runner/training.js';
 import { readGolden, toleranceOf } from '../../support/golden.js';
+import { testedBackends } from './backends.js';
 import { deviations } from './deviations.js';
 import { kernels } from './table/index.js';
 
@@ -97,11 +97,13 @@ const trainings = [
   ...['cgn_hbp_mlp_abs', 'cgn_hbp_mlp_clip_blocks2', 'cgn_hbp_mlp_zero', 'cgn_cvp_cnn_abs'],
 ];
 
-describe.each(['cpu', 'wasm'] as const)('what the engine runs on %s', (backend) => {
+const backends = (await testedBackends()).filter(({ name, missing }) => name !== 'webgpu' && !missing);
+
+describe.each(backends)('what the engine runs on $name', ({ name: backend, activate }) => {
   const recorded = new Set<string>();
 
   beforeAll(async () => {
-    await useBackend(backend);
+    await activate();
     const engine = tf.engine();
     const runKernel = engine.runKernel.bind(engine);
     engine.runKernel = (name, ...rest) => {
@@ -123,7 +125,7 @@ describe.each(['cpu', 'wasm'] as const)('what the engine runs on %s', (backend) 
   }, 120_000);
 
   it('is in the table', () => {
-    const names = new Set(kernels.map(({ name }) => name));
+    const names = new Set(kernels.flatMap(({ name, covers = [] }) => [name, ...covers]));
     expect([...recorded].filter((name) => !names.has(name))).toEqual([]);
     expect(recorded.size).toBeGreaterThan(30);
   });

@@ -1,3 +1,4 @@
+import type { Placement } from '../../../src/engine/nn/window.js';
 import * as tf from '../../../src/engine/tf.js';
 import type { Input, KernelCase, Numbers } from './case.js';
 
@@ -105,6 +106,27 @@ export function avgPoolGrad(call: KernelCase): Numbers[] {
     for (const at of window) sums[at]! += gradient / window.length;
   });
   return [{ shape, dtype: 'float32', values: Float32Array.from(sums) }];
+}
+
+/**
+ * The cells of the picture in the window of element i of a result [V n, outH, outW, C], in row-major order: their number
+ * in the window, and the element of the pictures [V n, H, W, C] there.
+ */
+export function cellsOf(
+  i: number,
+  result: readonly number[],
+  pictures: readonly number[],
+  { kernel, stride, dilation, padding }: Placement,
+): { cell: number; at: number }[] {
+  const [b, row, column, channel] = locate(i, result) as [number, number, number, number];
+  const cells: { cell: number; at: number }[] = [];
+  for (let cell = 0; cell < kernel[0] * kernel[1]; cell++) {
+    const y = row * stride[0] - padding[0] + floor(cell / kernel[1]) * dilation[0];
+    const x = column * stride[1] - padding[2] + (cell % kernel[1]) * dilation[1];
+    if (y < 0 || y >= pictures[1]! || x < 0 || x >= pictures[2]!) continue;
+    cells.push({ cell, at: ((b * pictures[1]! + y) * pictures[2]! + x) * pictures[3]! + channel });
+  }
+  return cells;
 }
 
 function named({ inputs }: KernelCase): Readonly<Record<string, Input>> {

@@ -57,16 +57,23 @@ export const moves: readonly Kernel[] = [
   move(
     'StridedSlice',
     on(
-      (draw, shape) => ({
-        begin: shape.map((s) => draw.int(-s, s)),
-        end: shape.map((s) => draw.int(-s, s)),
-        strides: shape.map(() => draw.pick([1, 2, 3, -1, -2])),
-        beginMask: draw.int(0, 2 ** shape.length - 1),
-        endMask: draw.int(0, 2 ** shape.length - 1),
-        ellipsisMask: 0,
-        newAxisMask: 0,
-        shrinkAxisMask: 0,
-      }),
+      (draw, shape) => {
+        const strides = shape.map(() => draw.pick([1, 2, 3, -1, -2]));
+        const lows = shape.map((s) => draw.int(0, s));
+        const highs = shape.map((s, i) => draw.int(lows[i]!, s));
+        // An end before the begin means an empty result, but on cpu an error. Negative numbers count from the end.
+        const fromEnd = (at: number, s: number): number => (at < s && draw.flag() ? at - s : at);
+        return {
+          begin: shape.map((s, i) => fromEnd(strides[i]! > 0 ? lows[i]! : highs[i]!, s)),
+          end: shape.map((s, i) => fromEnd(strides[i]! > 0 ? highs[i]! : lows[i]!, s)),
+          strides,
+          beginMask: draw.int(0, 2 ** shape.length - 1),
+          endMask: draw.int(0, 2 ** shape.length - 1),
+          ellipsisMask: 0,
+          newAxisMask: 0,
+          shrinkAxisMask: 0,
+        };
+      },
       { min: 1, max: 4 },
     ),
   ),
@@ -141,7 +148,7 @@ export const moves: readonly Kernel[] = [
   },
   move(
     'Tile',
-    on((draw, shape) => ({ reps: shape.map(() => draw.pick([1, 1, 2, 3])) }), { min: 1, max: 4 }),
+    on((draw, shape) => ({ reps: shape.map(() => draw.pick(draw.large ? [1, 2] : [1, 1, 2, 3])) }), { min: 1, max: 4 }),
   ),
   move(
     'Reverse',

@@ -66,16 +66,17 @@ interface Geometry {
 /** Sizes of a convolution or pooling that fit together: y is at least 1 x 1. */
 function geometry(draw: Draw, { dilate = false, pool = false } = {}): Geometry {
   // Large pictures with few channels: the cpu backend needs seconds for more.
-  const channel = (): number => draw.pick(draw.large ? [3, 8] : [1, 2, 3, 4, 7, 8, 16, 17, 32, 33]);
-  const height = draw.int(1, 4);
-  const kernel = [height, draw.flag() ? height : draw.int(1, 4)] as const;
+  const channel = (): number => draw.pick(draw.large ? [2, 4] : [1, 2, 3, 4, 7, 8, 16, 17, 32, 33]);
+  const longest = draw.large ? 3 : 4;
+  const height = draw.int(1, longest);
+  const kernel = [height, draw.flag() ? height : draw.int(1, longest)] as const;
   const dilated = dilate && draw.rarely(4);
   const dilations: [number, number] = dilated ? [draw.int(1, 3), draw.int(1, 3)] : [1, 1];
   const strides: [number, number] = dilated ? [1, 1] : [draw.int(1, 3), draw.int(1, 3)];
   const extent = kernel.map((size, i) => (size - 1) * dilations[i]! + 1);
   const how = draw.pick(['valid', 'same', 'explicit'] as const);
   const side = (i: number): number => extent[i]! + draw.int(0, 7);
-  const x: Geometry['x'] = draw.large ? [20, 32, 32, 16] : [draw.pick([1, 2, 3, 5, 0]), side(0), side(1), channel()];
+  const x: Geometry['x'] = draw.large ? [20, 64, 64, 4] : [draw.pick([1, 2, 3, 5, 0]), side(0), side(1), channel()];
   // Less padding than the window is long, so that every window sees the input.
   const margin = (i: number): [number, number] => [
     draw.int(0, Math.min(2, kernel[i]! - 1)),

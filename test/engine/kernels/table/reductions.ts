@@ -29,8 +29,13 @@ export const reductions: readonly Kernel[] = [
   {
     name: 'Prod',
     tolerance: 'sum',
-    // Near 1, so that no order of the factors overflows or leaves the normal numbers.
-    draw: over((draw, shape) => (draw.rarely(5) ? draw.int32(shape, -1, 1) : draw.uniform(shape, 0.98, 1.02))),
+    // Near 1, so that no order of the factors overflows or leaves the normal numbers; 1 and -1 where many would add
+    // up their roundings.
+    draw: over((draw, shape) => {
+      if (draw.rarely(5)) return draw.int32(shape, -1, 1);
+      const factors = draw.uniform(shape, 0.98, 1.02);
+      return draw.large ? { ...factors, values: factors.values.map((value) => (value < 1 ? -1 : 1)) } : factors;
+    }),
   },
   {
     name: 'All',

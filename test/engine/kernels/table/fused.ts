@@ -1,0 +1,226 @@
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { eigh } from '../../../../src/engine/linalg/eigh.js';
+import { type Placement, placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
+import * as tf from '../../../../src/engine/tf.js';
+import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
+import type { Draw } from '../draw.js';
+import { cellsOf } from '../reference.js';
+
+/* Kernels under names of the engine's own (src/engine/fused.ts): several operations in one pass. */
+
+const because = 'cpu has no such kernel';
+const named = ({ inputs }: KernelCase): Readonly<Record<string, Input>> => inputs as Record<string, Input>;
+const float32 = (shape: readonly number[], values: Float32Array): Numbers => ({ shape, dtype: 'float32', values });
+
+/** Derivatives as functions of the output y. */
+const derivatives = {
+  Sigmoid: (y: number) => y * (1 - y),
+  Tanh: (y: number) => 1 - y * y,
+  Relu: (y: number) => (y > 0 ? 1 : 0),
+} as const;
+
+/** Pooling windows on pictures [n, ...], some of whose vectors come `v` at a time, and a choice of a cell for each. */
+function pooling(draw: Draw): { x: number[]; placement: Placement; chosen: Input; v: number } {
+  const kernel = [draw.int(1, 3), draw.int(1, 3)] as const;
+  const dilation = [draw.int(1, 2), draw.int(1, 2)] as const;
+  const reach = (i: 0 | 1): number => (kernel[i] - 1) * dilation[i];
+  const side = (i: 0 | 1): number => draw.int(0, Math.min(reach(i), 2));
+  const window = windowOf({
+    kernel,
+    dilation,
+    stride: [draw.int(1, 3), draw.int(1, 3)],
+    padding: [side(0), side(0), side(1), side(1)],
+  });
+  // Bigger than any reach, so that every window holds a cell of the picture.
+  const [height, width] = draw.large ? [64, 64] : [reach(0) + draw.int(1, 6), reach(1) + draw.int(1, 6)];
+  const n = draw.large ? 20 : draw.pick([1, 2, 3, 0]);
+  const channels = draw.large ? 4 : draw.pick([1, 2, 3, 8, 17]);
+  const placement = placeWindow(window, [height, width]);
+  const x = [n, height, width, channels];
+  // A cell that the window really has: the largest one of some picture.
+  const picture = draw.uniform(x, -1, 1);
+  const chosen: Input = { ...maxPool(picture, placement)[1]!, view: 'plain' };
+  return { x, placement, chosen, v: draw.large ? 1 : draw.int(1, 3) };
+}
+
+function maxPool(x: Input, placement: Placement): Numbers[] {
+  const shape = [x.shape[0]!, ...placement.output, x.shape[3]!];
+  const largest = new Float32Array(shape.reduce((a, b) => a * b));
+  const chosen = new Float32Array(largest.length);
+  largest.forEach((_, i) => {
+    let best = -Infinity;
+    for (const { cell, at } of cellsOf(i, shape, x.shape, placement)) {
+      if (x.values[at]! > best) [best, chosen[i]] = [x.values[at]!, cell];
+    }
+    largest[i] = best;
+  });
+  return [float32(shape, largest), float32(shape, chosen)];
+}
+
+/** Element of x for each element of the windows' results [V n, ...], by the choice [n, ...]. */
+function sources(shape: readonly number[], x: readonly number[], chosen: Input, placement: Placement): number[] {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return Array.from({ length: size }, (_, i) => {
+    const cell = chosen.values[i % chosen.values.length]!;
+    return cellsOf(i, shape, x, placement).find((candidate) => candidate.cell === cell)!.at;
+  });
+}
+
+const attributesOf = (call: KernelCase): Placement => call.attrs as unknown as Placement;
+const fused = (name: string, row: Omit<Kernel, 'name' | 'because' | 'backends'>): Kernel => ({
+  name,
+  because,
+  backends: ['native'],
+  ...row,
+});
+
+export const fusedKernels: readonly Kernel[] = [
+  fused('HbpTimesDerivative', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const shape = draw.shape({ min: 1 });
+      const activation = draw.pick(['Sigmoid', 'Tanh', 'Relu'] as const);
+      const vectors = draw.large ? [] : draw.pick([[], [1], [3]]);
+      const output = activation === 'Relu' ? draw.float(shape, 'sum') : draw.uniform(shape, -1, 1);
+      return { inputs: { output, v: draw.float([...vectors, ...shape], 'moderate') }, attrs: { activation } };
+    },
+    reference: (call) => {
+      const { output, v } = named(call);
+      const derivative = derivatives[call.attrs!['activation'] as keyof typeof derivatives];
+      return [
+        float32(
+          v!.shape,
+          Float32Array.from(v!.values, (value, i) => derivative(output!.values[i % output!.values.length]!) * value),
+        ),
+      ];
+    },
+  }),
+  fused('HbpMaxPool', {
+    tolerance: 'exact',
+    draw: (draw) => {
+      const { x, placement } = pooling(draw);
+      const ties = draw.int32(x, -2, 2);
+      const input = draw.flag() ? draw.uniform(x, -3, 3) : { ...ties, dtype: 'float32' as const };
+      return { inputs: { x: { ...input, values: Float32Array.from(input.values) } }, attrs: { ...placement } };
+    },
+    reference: (call) => maxPool(named(call)['x']!, attributesOf(call)),
+  }),
+  fused('HbpPickCells', {
+    tolerance: 'exact',
+    draw: (draw) => {
+      const { x, placement, chosen, v } = pooling(draw);
+      return { inputs: { x: draw.float([v * x[0]!, ...x.slice(1)]), chosen }, attrs: { ...placement } };
+    },
+    reference: (call) => {
+      const { x, chosen } = named(call);
+      const shape = [x!.shape[0]!, ...chosen!.shape.slice(1)];
+      const from = sources(shape, x!.shape, chosen!, attributesOf(call));
+      return [
+        float32(
+          shape,
+          Float32Array.from(from, (at) => x!.values[at]!),
+        ),
+      ];
+    },
+  }),
+  fused('HbpSpreadCells', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const { x, placement, chosen, v } = pooling(draw);
+      const dy = draw.float([v * x[0]!, ...chosen.shape.slice(1)], 'sum');
+      return { inputs: { dy, chosen }, attrs: { ...placement } };
+    },
+    reference: (call) => {
+      const { dy, chosen } = named(call);
+      const placement = attributesOf(call);
+      const shape = [dy!.shape[0]!, ...placement.input, dy!.shape[3]!];
+      const sums = new Float64Array(shape.reduce((a, b) => a * b));
+      sources(dy!.shape, shape, chosen!, placement).forEach((at, i) => (sums[at]! += dy!.values[i]!));
+      return [float32(shape, Float32Array.from(sums))];
+    },
+  }),
+  fused('HbpSgd', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const shape = draw.shape({ min: 1, max: 2 });
+      const [value, gradient] = [draw.float(shape, 'moderate'), draw.float(shape, 'moderate')];
+      const momentum = draw.pick([0, 0.9]);
+      const buffer = momentum > 0 && draw.flag() && { buffer: draw.float(shape, 'moderate') };
+      const attrs = { lr: draw.pick([0.1, 1]), momentum, weightDecay: draw.pick([0, 0.01]) };
+      return { inputs: { value, gradient, ...buffer }, attrs };
+    },
+    reference: (call) => {
+      const { value, gradient, buffer } = named(call);
+      const { lr, momentum, weightDecay } = call.attrs as Record<'lr' | 'momentum' | 'weightDecay', number>;
+      const next = Float64Array.from(
+        gradient!.values,
+        (g, i) => (buffer ? momentum * buffer.values[i]! : 0) + g + weightDecay * value!.values[i]!,
+      );
+      const moved = float32(
+        value!.shape,
+        Float32Array.from(value!.values, (w, i) => w - lr * next[i]!),
+      );
+      return momentum > 0 ? [moved, float32(value!.shape, Float32Array.from(next))] : [moved];
+    },
+  }),
+  fused('HbpAdam', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const shape = draw.shape({ min: 1, max: 2 });
+      const [value, gradient] = [draw.float(shape, 'moderate'), draw.float(shape, 'moderate')];
+      const moments = draw.flag() && { first: draw.float(shape, 'moderate'), second: draw.uniform(shape, 0.1, 2) };
+      const [w1, w2] = moments ? [0.4, 0.3] : [1, 1];
+      const attrs = { lr: draw.pick([0.001, 0.1]), w1, w2, eps: 1e-3, weightDecay: draw.pick([0, 0.01]) };
+      return { inputs: { value, gradient, ...moments }, attrs };
+    },
+    reference: (call) => {
+      const { value, gradient, first, second } = named(call);
+      const { lr, w1, w2, eps, weightDecay } = call.attrs as Record<'lr' | 'w1' | 'w2' | 'eps' | 'weightDecay', number>;
+      const [next, m, v] = [0, 0, 0].map(() => new Float32Array(value!.values.length)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      value!.values.forEach((w, i) => {
+        const g = gradient!.values[i]! + weightDecay * w;
+        const [m0, v0] = [first?.values[i] ?? 0, second?.values[i] ?? 0];
+        const [m1, v1] = [m0 + w1 * (g - m0), v0 + w2 * (g * g - v0)];
+        [m[i], v[i], next[i]] = [m1, v1, w - (lr * m1) / (Math.sqrt(v1) + eps)];
+      });
+      return [next, m, v].map((values) => float32(value!.shape, values));
+    },
+  }),
+  {
+    name: 'eigh',
+    covers: ['HbpSymmetricEigen'],
+    tolerance: 'sum',
+    because: 'vectors are compared by what they make: V diag V^T and V V^T',
+    draw: (draw) => {
+      const n = draw.large ? 90 : draw.int(1, 24);
+      const half = draw.uniform([n, n], -1, 1);
+      const values = half.values.map((value, i) => value + half.values[(i % n) * n + Math.floor(i / n)]!);
+      return { inputs: { matrix: { ...half, values } } };
+    },
+    op: async ({ matrix }) => {
+      const { values, vectors } = await eigh(matrix!);
+      const rest = tf.tidy(() => [
+        tf.matMul(tf.mul(vectors, values), vectors, false, true),
+        tf.matMul(vectors, vectors, false, true),
+      ]);
+      vectors.dispose();
+      return [values, ...rest];
+    },
+    reference: (call) => {
+      const matrix = named(call)['matrix']!;
+      const [n = 0] = matrix.shape;
+      const plain = Matrix.from1DArray(n, n, Array.from(matrix.values));
+      const { realEigenvalues } = new EigenvalueDecomposition(plain, { assumeSymmetric: true });
+      const identity = Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
+      return [
+        float32([n], Float32Array.from(realEigenvalues)),
+        float32([n, n], Float32Array.from(matrix.values)),
+        float32([n, n], identity),
+      ];
+    },
+  },
+];
