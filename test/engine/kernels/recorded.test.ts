@@ -23,6 +23,7 @@ import { Sigmoid } from '../../../src/engine/nn/sigmoid.js';
 import { Softplus } from '../../../src/engine/nn/softplus.js';
 import { Tanh } from '../../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../../src/engine/nn/zero-pad2d.js';
+import { Kfac } from '../../../src/engine/optim/kfac.js';
 import * as tf from '../../../src/engine/tf.js';
 import { Comparison } from '../../golden-runner/comparison.js';
 import { runTraining } from '../../golden-runner/training.js';
@@ -91,9 +92,21 @@ function approximate(model: Sequential, loss: Loss, input: tf.Tensor, target: tf
   kfac(model, trace, gradients, loss, saved, { random });
 }
 
-/** One training with each optimiser. */
+/** Some steps of EKFAC; those of the golden numbers need the very eigenvectors of the reference. */
+async function ekfac(model: Sequential, loss: Loss, input: tf.Tensor, target: tf.Tensor): Promise<void> {
+  for (const scaleVariant of ['corrected', 'as-published'] as const) {
+    const optimizer = new Kfac({ lr: 0.1, momentum: 0.9, TCov: 1, TInv: 2, ekfac: { TScal: 1, scaleVariant } });
+    for (let step = 0; step < 3; step++) {
+      const trace = model.forward(input);
+      const { saved } = loss.forward(trace.output, target);
+      await optimizer.update(model, trace, backpropagate(model, trace, loss.gradient(saved)));
+    }
+  }
+}
+
+/** One training with each of the other optimisers. */
 const trainings = [
-  ...['sgd_cnn', 'adam_mlp', 'kfac_cnn', 'ekfac_mlp_corrected', 'ekfac_mlp_as_published'],
+  ...['sgd_cnn', 'adam_mlp', 'kfac_cnn', 'kfac_mlp'],
   ...['cgn_hbp_mlp_abs', 'cgn_hbp_mlp_clip_blocks2', 'cgn_hbp_mlp_zero', 'cgn_cvp_cnn_abs'],
 ];
 
@@ -121,6 +134,7 @@ describe.each(backends)('what the engine runs on $name', ({ name: backend, activ
         approximate(network(activation, 1), loss, normal(2, 6, 6, 2), target());
       });
     }
+    await ekfac(network(activations[1]!, 1), new CrossEntropy(), normal(2, 6, 6, 2), losses[0]![1]());
     engine.runKernel = runKernel;
   }, 120_000);
 
