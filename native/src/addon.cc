@@ -222,7 +222,7 @@ void ConvolveBackwardData(const Info& i) {
   guarded(i, [&] { hbp::convolveBackwardData(convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); });
 }
 void ConvolveBackwardWeights(const Info& i) {
-  guarded(i, [&] { hbp::convolveBackwardWeights(convolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); });
+  guarded(i, [&] { hbp::convolveBackwardWeights(convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); });
 }
 
 Napi::Value SymmetricEigen(const Info& i) {

@@ -22,8 +22,8 @@ struct Convolution {
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y);
 /** The adjoint in x. */
 void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx);
-/** The adjoint in w; also the sum over dy's pixels, [out], unless `dbias` is null. */
-void convolveBackwardWeights(const Convolution& shape, const float* x, const float* dy, float* dw, float* dbias);
+/** The adjoint in w. */
+void convolveBackwardWeights(const Convolution& shape, const float* x, const float* dy, float* dw);
 
 /** Version of the oneDNN library that is loaded, and the instruction set that it uses. */
 const char* dnnlVersion();

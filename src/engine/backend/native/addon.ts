@@ -106,7 +106,7 @@ export interface Addon {
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;
   convolveBackwardData(dy: Float32Array, w: Float32Array, dx: Float32Array): void;
-  convolveBackwardWeights(x: Float32Array, dy: Float32Array, dw: Float32Array, dbias: Float32Array | null): void;
+  convolveBackwardWeights(x: Float32Array, dy: Float32Array, dw: Float32Array): void;
   /** Overwrites the matrix [n, n] by its eigenvectors, one a row; LAPACK's info, 0 for success. */
   symmetricEigen(matrix: Float32Array, values: Float32Array, n: number): number;
 }

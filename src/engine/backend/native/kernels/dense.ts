@@ -3,9 +3,10 @@ import * as tf from '../../../tf.js';
 import type { NativeBackend } from '../backend.js';
 import { shapes } from '../shapes.js';
 import { binary, filled, unary } from './elementwise.js';
-import { areFloats, type Call, type KernelTable, type NativeKernel, sizeOf } from './kernel.js';
+import { areFloats, type Call, type KernelTable, type NativeKernel, sizeOf, using } from './kernel.js';
+import { broadcastTo } from './movement.js';
 
-/** op(a) op(b) on the last two axes; null if the batch axes are neither equal nor single. */
+/** op(a) op(b) on the last two axes, the others broadcast. */
 function multiplied(
   backend: NativeBackend,
   a: tf.TensorInfo,
@@ -20,10 +21,19 @@ function multiplied(
   const [inner, n] = transposeB ? [columnsB, rowsB] : [rowsB, columnsB];
   const [outerA, outerB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
   const [batchA, batchB] = [sizeOf(outerA), sizeOf(outerB)];
-  if (k !== inner || (batchA !== batchB && batchA !== 1 && batchB !== 1)) return null;
+  if (k !== inner) return null; // the kernel in JavaScript says what is wrong
   const outer = tf.broadcast_util.assertAndGetBroadcastShape(outerA, outerB);
   const batch = sizeOf(outer);
-  if (batch !== Math.max(batchA, batchB)) return null; // [2, 1] with [1, 3], say
+  // [2, 1] with [1, 3], say: the addon repeats whole operands only.
+  for (const [x, size] of [
+    [a, batchA],
+    [b, batchB],
+  ] as const) {
+    if (size === batch || size === 1) continue;
+    const full = broadcastTo(backend, x, [...outer, ...x.shape.slice(-2)]);
+    const [left, right] = x === a ? [full, b] : [a, full];
+    return using(backend, full, () => multiplied(backend, left, right, transposeA, transposeB));
+  }
   const product = backend.empty([...outer, m, n], 'float32');
   const [strideA, strideB] = [batchA === 1 ? 0 : m * k, batchB === 1 ? 0 : k * n];
   shapes[0] = batch;
@@ -135,7 +145,6 @@ function putConvolution(
     info.dilationHeight,
     info.dilationWidth,
     padInfo.top,
-    // oneDNN wants windows to fill the padded picture but for a rest shorter than a stride.
     rest(info.outHeight, info.strideHeight, info.filterHeight, info.dilationHeight, info.inHeight, padInfo.top),
     padInfo.left,
     rest(info.outWidth, info.strideWidth, info.filterWidth, info.dilationWidth, info.inWidth, padInfo.left),
@@ -143,7 +152,7 @@ function putConvolution(
   return info;
 }
 
-/** Padding behind the picture that the last window reaches into, negative if it ends before. */
+/** Padding behind the picture that the last window reaches into. */
 function rest(
   outputs: number,
   stride: number,
@@ -152,7 +161,7 @@ function rest(
   length: number,
   before: number,
 ): number {
-  return (outputs - 1) * stride + (kernel - 1) * dilation + 1 - length - before;
+  return Math.max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - length - before);
 }
 
 /** Where there is nothing to multiply, the result is zeros. */
@@ -209,7 +218,7 @@ const conv2dBackpropFilter: NativeKernel = ({ inputs, attrs, backend }) => {
   if (!info) return null;
   if (isEmpty(x.shape, dy.shape)) return filled(backend, filterShape, 'float32', 0);
   const dw = backend.empty(filterShape, 'float32');
-  backend.addon.convolveBackwardWeights(backend.floats(x), backend.floats(dy), backend.floats(dw), null);
+  backend.addon.convolveBackwardWeights(backend.floats(x), backend.floats(dy), backend.floats(dw));
   return dw;
 };
 

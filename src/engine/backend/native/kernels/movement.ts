@@ -1,7 +1,7 @@
 /** Kernels that move elements and compute nothing: nearly all of them one walk of the addon's `copy`. */
 import * as tf from '../../../tf.js';
 import type { NativeBackend } from '../backend.js';
-import { putWalk, stridesOf } from '../shapes.js';
+import { broadcastStrides, putWalk, stridesOf } from '../shapes.js';
 import { filled, isNative } from './elementwise.js';
 import { areFloats, type KernelTable, type NativeKernel, sameShape, sizeOf } from './kernel.js';
 
@@ -38,6 +38,13 @@ function gathered(
   if (copyBox(backend, shape, { values: x, start, strides }, whole(y))) return y;
   backend.disposeIntermediateTensorInfo(y);
   return null;
+}
+
+/** The elements repeated along axes of length 1, and along new ones in front. */
+export function broadcastTo(backend: NativeBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
+  const y = gathered(backend, x, shape, 0, broadcastStrides(x.shape, shape.length));
+  if (!y) throw new Error(`[${x.shape.join()}] has too many axes to be broadcast to [${shape.join()}]`);
+  return y;
 }
 
 export function transposed(backend: NativeBackend, x: tf.TensorInfo, perm: readonly number[]): tf.TensorInfo | null {

@@ -93,13 +93,13 @@ const avgPool: NativeKernel = ({ inputs, attrs, backend }) => {
   return y;
 };
 
-/** TensorFlow.js divides by the whole window here, although its forward pass counts the cells inside of the picture. */
+/** The transpose of `avgPool`: the cpu backend's kernel divides by the whole window, padding and all. */
 const avgPoolGrad: NativeKernel = ({ inputs, attrs, backend }) => {
   const { dy, input } = inputs as { dy: tf.TensorInfo; input: tf.TensorInfo };
   const info = areFloats(dy, input) ? putWindows(input.shape, attrs as unknown as PoolAttributes) : null;
   if (!info) return null;
   const dx = backend.empty(input.shape, 'float32');
-  backend.addon.avgPoolTransposed(backend.floats(dy), backend.floats(dx), true);
+  backend.addon.avgPoolTransposed(backend.floats(dy), backend.floats(dx), false);
   return dx;
 };
 

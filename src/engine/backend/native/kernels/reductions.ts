@@ -88,7 +88,7 @@ function boolKernel(name: 'LogicalAnd' | 'LogicalOr'): NativeKernel {
   return ({ inputs, attrs, backend }) => {
     const { x } = inputs as { x: tf.TensorInfo };
     const { axis } = attrs as ReduceAttributes;
-    if (x.dtype !== 'bool' || x.shape.includes(0) || tf.util.parseAxisParam(axis, x.shape).length === 0) return null;
+    if (x.dtype !== 'bool' || tf.util.parseAxisParam(axis, x.shape).length === 0) return null;
     const op = backend.addon.names.logical.indexOf(name);
     return reduceOver(backend, x, attrs as ReduceAttributes, 'bool', (from, to, outer, length, inner) =>
       backend.addon.reduceBools(op, backend.bytes(from), backend.bytes(to), outer, length, inner),
