@@ -1,5 +1,6 @@
 /** Tests run as ES modules (vega has no other form), compiled by swc; types are checked by `npm run typecheck`. */
 export default {
+  globalSetup: '<rootDir>/test/support/global-setup.js',
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],

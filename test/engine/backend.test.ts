@@ -1,6 +1,6 @@
 import { repairMatMul } from '../../src/engine/backend/webgpu.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 
 /** The plain triple loop. */
@@ -24,24 +24,24 @@ describeOnEveryBackend('matMul', () => {
   it.each(cases)('%i x %i x %i, transposeA %s, transposeB %s', async (m, k, n, transposeA, transposeB) => {
     const [a, b] = [matrix(m, k), matrix(k, n)];
     await expectNoLeak(() =>
-      tf.tidy(() => {
+      inScope(async () => {
         const left = tf.tensor2d(transposeA ? transpose(a) : a);
         const right = tf.tensor2d(transposeB ? transpose(b) : b);
         const expected = product(a, b);
-        expectClose(tf.matMul(left, right, transposeA, transposeB), expected, { rtol: 1e-6, atol: 1e-6 });
+        await expectClose(tf.matMul(left, right, transposeA, transposeB), expected, { rtol: 1e-6, atol: 1e-6 });
         const batch = tf.matMul(tf.stack([left, left]), tf.stack([right, right]), transposeA, transposeB);
-        expectClose(batch, [...expected, ...expected], { rtol: 1e-6, atol: 1e-6 });
+        await expectClose(batch, [...expected, ...expected], { rtol: 1e-6, atol: 1e-6 });
       }),
     );
   });
 
-  it('takes views of one buffer in several shapes', () => {
-    tf.tidy(() => {
+  it('takes views of one buffer in several shapes', async () => {
+    await inScope(async () => {
       const x = tf.tensor1d([1, 1, 2]);
       const row = tf.matMul(tf.tensor2d([[51], [111]]), tf.reshape(x, [1, 3]));
-      expectClose(row, [51, 51, 102, 111, 111, 222], { rtol: 0, atol: 0 });
+      await expectClose(row, [51, 51, 102, 111, 111, 222], { rtol: 0, atol: 0 });
       const column = tf.matMul(tf.tensor2d([[1, 2, 3]]), tf.reshape(x, [3, 1]));
-      expectClose(column, [9], { rtol: 0, atol: 0 });
+      await expectClose(column, [9], { rtol: 0, atol: 0 });
     });
   });
 });

@@ -2,7 +2,7 @@ import { type KrylovSystem, plainSystem } from '../../src/engine/curvature/opera
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
 import { denseSystem } from '../golden-runner/cg.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, numbersOf } from '../support/backends.js';
 import { expectClose, type GoldenTensor, readGolden } from '../support/golden.js';
 
 const options = { tol: 1e-3, atol: 0, maxiter: 20 };
@@ -41,8 +41,8 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
       const system = indefinite();
       const [result] = await conjugateGradients([system], options);
       expect(result!.reports).toMatchObject([{ stop: 'non-positive-curvature', converged: false, iterations: 1 }]);
-      expectClose([result!.reports[0]!.residualNorm], [Math.sqrt(180 / 49)], { rtol: 1e-6, atol: 0 });
-      expectClose(result!.x, [10 / 7, 5 / 7], { rtol: 1e-6, atol: 0 });
+      await expectClose([result!.reports[0]!.residualNorm], [Math.sqrt(180 / 49)], { rtol: 1e-6, atol: 0 });
+      await expectClose(result!.x, [10 / 7, 5 / 7], { rtol: 1e-6, atol: 0 });
       result!.x.dispose();
       system.dispose();
     });
@@ -52,11 +52,11 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
     const system = diagonalSystem([[1, -1]], [[1, 1]]);
     const [fromZero] = await conjugateGradients([system], options);
     expect(fromZero!.reports).toMatchObject([{ stop: 'non-positive-curvature', iterations: 0 }]);
-    expect(Array.from(fromZero!.x.dataSync())).toEqual([0, 0]);
+    expect(await numbersOf(fromZero!.x)).toEqual([0, 0]);
     const start = tf.tensor2d([[1, 1]]); // r = (0, 2), r^T A r = -4
     const [fromStart] = await conjugateGradients([system], options, [start]);
     expect(fromStart!.reports).toMatchObject([{ stop: 'non-positive-curvature', iterations: 0, residualNorm: 2 }]);
-    expect(Array.from(fromStart!.x.dataSync())).toEqual([1, 1]);
+    expect(await numbersOf(fromStart!.x)).toEqual([1, 1]);
     tf.dispose([fromZero!.x, fromStart!.x, start]);
     system.dispose();
   });
@@ -65,7 +65,7 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
     const system = indefinite();
     const [result] = await conjugateGradients([system], { ...options, onNonPositiveCurvature: 'continue' });
     expect(result!.reports).toMatchObject([{ stop: 'converged', iterations: 2 }]);
-    expectClose(result!.x, [1, -1], { rtol: 1e-5, atol: 0 });
+    await expectClose(result!.x, [1, -1], { rtol: 1e-5, atol: 0 });
     result!.x.dispose();
     system.dispose();
   });
@@ -96,7 +96,7 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
       expect(overflow).toMatchObject({ stop: 'breakdown', iterations: 0, residualNorm: Infinity });
       expect(zero).toMatchObject({ stop: 'converged', iterations: 0, residualNorm: 0 });
       const expected = [1, 1, 10 / 7, 5 / 7, 0, 0, 0, 0, 0, 0];
-      expectClose(result!.x, expected, { rtol: 1e-5, atol: 0 });
+      await expectClose(result!.x, expected, { rtol: 1e-5, atol: 0 });
       result!.x.dispose();
       system.dispose();
     });
@@ -111,7 +111,7 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
     const [twoSteps] = await conjugateGradients([healthy], { ...options, tol: 0, maxiter: 1 });
     expect(twoSteps!.reports).toMatchObject([{ stop: 'maxiter', iterations: 2 }]);
     expect(broken!.reports).toEqual([{ ...twoSteps!.reports[0]!, stop: 'breakdown' }]);
-    expect(Array.from(broken!.x.dataSync())).toEqual(Array.from(twoSteps!.x.dataSync()));
+    expect(await numbersOf(broken!.x)).toEqual(await numbersOf(twoSteps!.x));
     tf.dispose([broken!.x, twoSteps!.x]);
     healthy.dispose();
   });

@@ -15,7 +15,14 @@ import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
 import { Sequential } from '../../src/engine/nn/sequential.js';
 import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import {
+  describeOnEveryBackend,
+  expectNoLeak,
+  inScope,
+  numbersOf,
+  numbersOfAll,
+  runsHere,
+} from '../support/backends.js';
 import {
   activations,
   expectClose,
@@ -32,7 +39,7 @@ import {
   tensorOf,
   toleranceOf,
 } from '../support/golden.js';
-import { again, type NetworkCase, networkCases, type Pass, passOf, runsHere } from '../support/random-network.js';
+import { again, type NetworkCase, networkCases, type Pass, passOf } from '../support/random-network.js';
 
 const modes: SecondOrder[] = ['none', 'zero', 'abs', 'clip'];
 const tolerance = { rtol: 2e-5, atol: 1e-6 };
@@ -44,8 +51,8 @@ const wholeOf = ({ model, trace, gradients, loss, lossSaved }: Pass, secondOrder
 const inputOf = ({ model, input, trace, gradients, loss, lossSaved }: Pass, secondOrder: SecondOrder) =>
   inputCurvature(model, trace, gradients, lossHessian(loss, lossSaved), input.shape, { secondOrder });
 
-function disposing<T>(operators: LinearOperator[], body: () => T): T {
-  const result = body();
+async function disposing<T>(operators: LinearOperator[], body: () => T | Promise<T>): Promise<T> {
+  const result = await body();
   operators.forEach((operator) => operator.dispose());
   return result;
 }
@@ -65,11 +72,11 @@ interface LayerExpected {
 }
 
 describeOnEveryBackend('exact products of layers against golden numbers', () => {
-  it.each(goldenNames('layer_'))('%s', (name) => {
+  it.each(goldenNames('layer_'))('%s', async (name) => {
     const golden = readGolden<LayerGiven, LayerExpected, { layer: SingleSpec }>(name);
     const { spec, given, expected } = golden;
     const tolerance = toleranceOf(golden);
-    tf.tidy(() => {
+    await inScope(async () => {
       const input = tensorOf(activations(given.input));
       const model = new Sequential([layerOf(spec.layer, given.params)]);
       const trace = model.forward(input);
@@ -85,20 +92,25 @@ describeOnEveryBackend('exact products of layers against golden numbers', () => 
       for (const { modes: listed, input_hvp, hvp } of expected.cvp) {
         for (const secondOrder of listed) {
           const onInputs = inputCurvature(model, trace, gradients, output(), input.shape, { secondOrder });
-          input_hvp.forEach((product, k) => {
+          for (const [k, product] of input_hvp.entries()) {
             const v = tensorOf(onInput(given.vectors.input![k]!));
-            expectClose(onInputs.matvec(v), onInput(product), tolerance, `${secondOrder} input ${k}`);
-          });
+            await expectClose(onInputs.matvec(v), onInput(product), tolerance, `${secondOrder} input ${k}`);
+          }
           onInputs.dispose();
           if (model.parameters.length === 0) continue;
           const operators = curvatureProducts(model, trace, gradients, output(), { secondOrder });
           for (const { parameter } of model.parameters) {
             const operator = operators[`0.${parameter.name}`]!;
             const layout = parameterLayout(given.params[parameter.name]!.shape);
-            hvp[parameter.name]!.forEach((product, k) => {
+            for (const [k, product] of hvp[parameter.name]!.entries()) {
               const v = tensorOf(layout(given.vectors[parameter.name]![k]!));
-              expectClose(operator.matvec(v), layout(product), tolerance, `${secondOrder} ${parameter.name} ${k}`);
-            });
+              await expectClose(
+                operator.matvec(v),
+                layout(product),
+                tolerance,
+                `${secondOrder} ${parameter.name} ${k}`,
+              );
+            }
             operator.dispose();
           }
         }
@@ -127,7 +139,7 @@ describeOnEveryBackend('exact products of networks against golden numbers', () =
     const { layers } = golden.spec.network;
     const layouts = networkLayouts(layers, given.params, given.input);
     await expectNoLeak(() =>
-      tf.tidy(() => {
+      inScope(async () => {
         const model = networkOf(layers, given.params, given.input);
         const loss = new CrossEntropy();
         const trace = model.forward(tensorOf(activations(given.input)));
@@ -145,7 +157,12 @@ describeOnEveryBackend('exact products of networks against golden numbers', () =
           expect(Object.keys(operators).sort()).toEqual(Object.keys(hvp).sort());
           for (const [path, operator] of Object.entries(operators)) {
             const v = tensorOf(layouts[path]!(given.vectors[path]![0]!));
-            expectClose(operator.matvec(v), layouts[path]!(hvp[path]![0]!), toleranceOf(golden), `${mode} ${path}`);
+            await expectClose(
+              operator.matvec(v),
+              layouts[path]!(hvp[path]![0]!),
+              toleranceOf(golden),
+              `${mode} ${path}`,
+            );
             operator.dispose();
           }
         }
@@ -160,12 +177,15 @@ describe.each([
   ['pictures', { pictures: true }, 3],
 ] as const)('%s networks:', (_, kind, numRuns) => {
   describeOnEveryBackend('laws of exact curvature products', () => {
-    const law = (options: { smooth?: boolean; samples?: number }, check: (pass: Pass) => void): void => {
-      fc.assert(
-        fc.property(networkCases({ ...kind, ...options }), (networkCase) =>
-          tf.tidy(() => {
+    const law = async (
+      options: { smooth?: boolean; samples?: number },
+      check: (pass: Pass) => Promise<void>,
+    ): Promise<void> => {
+      await fc.assert(
+        fc.asyncProperty(networkCases({ ...kind, ...options }), (networkCase) =>
+          inScope(async () => {
             const pass = passOf(networkCase);
-            check(pass);
+            await check(pass);
             pass.model.dispose();
           }),
         ),
@@ -173,19 +193,19 @@ describe.each([
       );
     };
 
-    it('the network is symmetric, its diagonal blocks are those of the parameters', () => {
-      law({}, (pass) => {
+    it('the network is symmetric, its diagonal blocks are those of the parameters', async () => {
+      await law({}, async (pass) => {
         for (const mode of modes) {
           const blocks = blocksOf(pass, mode);
           const whole = wholeOf(pass, mode);
-          disposing([whole, ...Object.values(blocks)], () => {
+          await disposing([whole, ...Object.values(blocks)], async () => {
             const dense = whole.toDense();
-            expectClose(tf.transpose(dense), Array.from(dense.dataSync()), tolerance, `${mode}: symmetry`);
+            await expectClose(tf.transpose(dense), dense, tolerance, `${mode}: symmetry`);
             let begin = 0;
             for (const { path, parameter } of pass.model.parameters) {
               const { size } = parameter.value;
               const slice = tf.slice(dense, [begin, begin], [size, size]);
-              expectClose(blocks[path]!.toDense(), Array.from(slice.dataSync()), tolerance, `${mode} ${path}`);
+              await expectClose(blocks[path]!.toDense(), slice, tolerance, `${mode} ${path}`);
               begin += size;
             }
             expect(begin).toBe(dense.shape[0]);
@@ -194,26 +214,26 @@ describe.each([
       });
     });
 
-    it('zero, abs and clip are positive semi-definite, for the parameters and for the input', () => {
-      law({}, (pass) => {
+    it('zero, abs and clip are positive semi-definite, for the parameters and for the input', async () => {
+      await law({}, async (pass) => {
         for (const mode of modes.slice(1)) {
           for (const operator of [wholeOf(pass, mode), inputOf(pass, mode)]) {
-            const dense = disposing([operator], () => operator.toDense());
-            const values = eigenvalues(dense);
+            const dense = await disposing([operator], () => operator.toDense());
+            const values = await eigenvalues(dense);
             expect(Math.min(...values)).toBeGreaterThanOrEqual(-1e-5 * Math.max(...values) - 1e-7);
           }
         }
       });
     });
 
-    it('none is the derivative of the gradient: difference quotients along random directions', () => {
-      law({ smooth: true }, (pass) => {
+    it('none is the derivative of the gradient: difference quotients along random directions', async () => {
+      await law({ smooth: true }, async (pass) => {
         const whole = wholeOf(pass, 'none');
         const values = pass.model.parameters.map(({ parameter }) => tf.clone(parameter.value));
         const direction = values.map(({ shape }, i) => tf.randomNormal(shape, 0, 1, 'float32', i + 1));
         const v = tf.concat(direction.map((part) => tf.reshape(part, [-1])));
         const length = tf.norm(v);
-        const product = disposing([whole], () => whole.matvec(tf.div(v, length)));
+        const product = await disposing([whole], () => whole.matvec(tf.div(v, length)));
         const gradientAt = (h: number): tf.Tensor => {
           const moved = values.map((value, i) => tf.add(value, tf.div(tf.mul(h, direction[i]!), length)));
           const { model, loss, input, target } = pass;
@@ -229,24 +249,24 @@ describe.each([
         const quotient = (h: number): tf.Tensor => tf.div(tf.sub(gradientAt(h), gradientAt(-h)), 2 * h);
         // Richardson's combination: the error of the quotient is O(h^4), that of float32 about 1e-6 of the gradient.
         const derivative = tf.div(tf.sub(tf.mul(4, quotient(0.03)), quotient(0.06)), 3);
-        const scale = Math.max(1, ...Array.from(tf.concat(gradientsOf(pass)).dataSync()).map(Math.abs));
-        expectClose(product, Array.from(derivative.dataSync()), { rtol: 2e-3, atol: 1e-4 * scale }, 'H v');
+        const scale = Math.max(1, ...(await numbersOf(tf.concat(gradientsOf(pass)))).map(Math.abs));
+        await expectClose(product, derivative, { rtol: 2e-3, atol: 1e-4 * scale }, 'H v');
       });
     });
 
-    it('is Hessian backpropagation for a single sample', () => {
-      law({ samples: 1 }, (pass) => {
+    it('is Hessian backpropagation for a single sample', async () => {
+      await law({ samples: 1 }, async (pass) => {
         for (const secondOrder of ['none', 'zero'] as const) {
           const exact = blocksOf(pass, secondOrder);
           const { model, trace, gradients, loss, lossSaved } = pass;
           const backpropagated = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(lossSaved), {
             secondOrder,
           });
-          disposing([...Object.values(exact), ...Object.values(backpropagated)], () => {
+          await disposing([...Object.values(exact), ...Object.values(backpropagated)], async () => {
             expect(Object.keys(exact).sort()).toEqual(Object.keys(backpropagated).sort());
             for (const [path, operator] of Object.entries(exact)) {
-              const dense = Array.from(operator.toDense().dataSync());
-              expectClose(backpropagated[path]!.toDense(), dense, tolerance, `${secondOrder} ${path}`);
+              const dense = await numbersOf(operator.toDense());
+              await expectClose(backpropagated[path]!.toDense(), dense, tolerance, `${secondOrder} ${path}`);
             }
           });
         }
@@ -268,27 +288,28 @@ describeOnEveryBackend('operators of exact products', () => {
     seed: 7,
   };
 
-  it('keep the weights of the forward pass', () => {
-    tf.tidy(() => {
+  it('keep the weights of the forward pass', async () => {
+    await inScope(async () => {
       const pass = passOf(networkCase);
       const operators = modes.flatMap((mode) => [wholeOf(pass, mode), ...Object.values(blocksOf(pass, mode))]);
       const vectors = operators.map(({ shape }) => tf.randomNormal([...shape], 0, 1, 'float32', 1));
-      const before = operators.map((operator, i) => Array.from(operator.matvec(vectors[i]!).dataSync()));
+      const products = (): Promise<number[][]> =>
+        numbersOfAll(operators.map((operator, i) => operator.matvec(vectors[i]!)));
+      const before = await products();
       for (const { parameter } of pass.model.parameters) parameter.assign(tf.mul(2, parameter.value));
-      const after = operators.map((operator, i) => Array.from(operator.matvec(vectors[i]!).dataSync()));
-      expect(after).toEqual(before);
+      expect(await products()).toEqual(before);
       operators.forEach((operator) => operator.dispose());
       pass.model.dispose();
     });
   });
 
-  it('take many vectors at once', () => {
-    tf.tidy(() => {
+  it('take many vectors at once', async () => {
+    await inScope(async () => {
       const pass = passOf(networkCase);
       for (const operator of [wholeOf(pass, 'none'), inputOf(pass, 'abs'), ...Object.values(blocksOf(pass, 'clip'))]) {
         const vs = tf.randomNormal([3, ...operator.shape], 0, 1, 'float32', 1);
         const single = tf.stack(tf.unstack(vs).map((v) => operator.matvec(v)));
-        expectClose(operator.matmat(vs), Array.from(single.dataSync()), { rtol: 1e-6, atol: 1e-7 });
+        await expectClose(operator.matmat(vs), single, { rtol: 1e-6, atol: 1e-7 });
         operator.dispose();
       }
       pass.model.dispose();
@@ -296,7 +317,7 @@ describeOnEveryBackend('operators of exact products', () => {
   });
 
   it('leave no tensors, each disposed at its own time and outside of any tidy', async () => {
-    await expectNoLeak(() => {
+    await expectNoLeak(async () => {
       const kept: LinearOperator[] = [];
       tf.tidy(() => {
         const pass = passOf(networkCase);
@@ -307,7 +328,7 @@ describeOnEveryBackend('operators of exact products', () => {
       for (const operator of kept) {
         const v = tf.ones([...operator.shape]);
         const product = operator.matvec(v);
-        expect(product.dataSync().every(Number.isFinite)).toBe(true);
+        expect((await numbersOf(product)).every(Number.isFinite)).toBe(true);
         tf.dispose([v, product]);
         operator.dispose();
         operator.dispose();
@@ -326,9 +347,9 @@ describeOnEveryBackend('operators of exact products', () => {
   });
 });
 
-function eigenvalues(dense: tf.Tensor): number[] {
+async function eigenvalues(dense: tf.Tensor): Promise<number[]> {
   const [n = 0] = dense.shape;
-  const matrix = Matrix.from1DArray(n, n, Array.from(dense.dataSync()));
+  const matrix = Matrix.from1DArray(n, n, await numbersOf(dense));
   return new EigenvalueDecomposition(matrix, { assumeSymmetric: true }).realEigenvalues;
 }
 

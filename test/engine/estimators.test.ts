@@ -10,9 +10,9 @@ import type { LinearOperator } from '../../src/engine/curvature/operator.js';
 import { normalTensor, type UniformSource } from '../../src/engine/random.js';
 import * as tf from '../../src/engine/tf.js';
 import { seededStreams } from '../../src/lab/random.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf, runsHere } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
-import { type NetworkCase, networkCases, passOf, runsHere } from '../support/random-network.js';
+import { type NetworkCase, networkCases, passOf } from '../support/random-network.js';
 
 const randomOf = (seed: number): UniformSource => seededStreams(seed).init;
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -51,10 +51,10 @@ describe.each([
   ['pictures', { pictures: true }, 3],
 ] as const)('%s networks:', (_, kind, numRuns) => {
   describeOnEveryBackend('exact diagonals', () => {
-    it('are those of the blocks, in every mode', () => {
-      fc.assert(
-        fc.property(networkCases(kind), (networkCase) =>
-          tf.tidy(() => {
+    it('are those of the blocks, in every mode', async () => {
+      await fc.assert(
+        fc.asyncProperty(networkCases(kind), (networkCase) =>
+          inScope(async () => {
             const { model, loss, lossSaved, trace, gradients, input, target } = passOf(networkCase);
             for (const secondOrder of ['none', 'zero', 'abs', 'clip'] as const) {
               const diagonals = curvatureDiagonals(model, loss, input, target, { secondOrder });
@@ -62,8 +62,8 @@ describe.each([
               expect(Object.keys(diagonals).sort()).toEqual(Object.keys(blocks).sort());
               for (const [path, block] of Object.entries(blocks)) {
                 expect(diagonals[path]!.shape).toEqual(block.shape);
-                const expected = Array.from(block.diag().dataSync());
-                expectClose(diagonals[path]!, expected, { rtol: 2e-5, atol: 1e-6 }, `${secondOrder} ${path}`);
+                const expected = await numbersOf(block.diag());
+                await expectClose(diagonals[path]!, expected, { rtol: 2e-5, atol: 1e-6 }, `${secondOrder} ${path}`);
                 block.dispose();
               }
             }
@@ -79,15 +79,15 @@ describe.each([
 describe('exact diagonals of a wide layer', () => {
   beforeAll(() => useBackend('wasm'));
 
-  it('take the columns chunk by chunk', () => {
-    tf.tidy(() => {
+  it('take the columns chunk by chunk', async () => {
+    await inScope(async () => {
       const pass = passOf({ ...smallNetwork, hidden: [700], samples: 10 });
       const { model, loss, lossSaved, trace, gradients, input, target } = pass;
       const diagonals = curvatureDiagonals(model, loss, input, target, { secondOrder: 'none' });
       const hessian = lossHessian(loss, lossSaved);
       const blocks = curvatureProducts(model, trace, gradients, hessian, { secondOrder: 'none' });
-      const expected = Array.from(blocks['0.0.bias']!.diag().dataSync());
-      expectClose(diagonals['0.0.bias']!, expected, { rtol: 2e-5, atol: 1e-6 });
+      const expected = await numbersOf(blocks['0.0.bias']!.diag());
+      await expectClose(diagonals['0.0.bias']!, expected, { rtol: 2e-5, atol: 1e-6 });
       Object.values(blocks).forEach((block) => block.dispose());
       model.dispose();
     });
@@ -100,7 +100,7 @@ describeOnEveryBackend("Hutchinson's trace", () => {
     const operator = withSpectrum(values, 5);
     const trace = values.reduce((a, b) => a + b);
     const dense = operator.toDense();
-    const entries = Array.from(dense.dataSync());
+    const entries = await numbersOf(dense);
     const offDiagonal = entries.reduce((sum, c, k) => sum + (k % 41 === 0 ? 0 : c * c), 0);
     const theory = Math.sqrt((2 * offDiagonal) / 3000);
     const { estimate, standardError } = await hutchinsonTrace(operator, { samples: 3000, random: randomOf(1) });
@@ -142,13 +142,13 @@ describeOnEveryBackend('Lanczos', () => {
     const values = range(30).map((i) => (i - 7) / 4);
     const operator = withSpectrum(values, 8);
     const ritz = await ritzValues(operator, { steps: 30, random: randomOf(3) });
-    expectClose(
+    await expectClose(
       ritz.map(({ value }) => value),
       values,
       { rtol: 3e-6, atol: 0 },
     );
-    expectClose([ritz.reduce((sum, { weight }) => sum + weight, 0)], [1], { rtol: 1e-6, atol: 0 });
-    expectClose(await eigenvalues(operator), values, { rtol: 3e-6, atol: 0 });
+    await expectClose([ritz.reduce((sum, { weight }) => sum + weight, 0)], [1], { rtol: 1e-6, atol: 0 });
+    await expectClose(await eigenvalues(operator), values, { rtol: 3e-6, atol: 0 });
     operator.dispose();
   });
 
@@ -156,7 +156,7 @@ describeOnEveryBackend('Lanczos', () => {
     const bulk = range(200).map((i) => Math.sin(i) / 2);
     const operator = withSpectrum([-3, ...bulk, 5, 9], 4);
     const { smallest, largest } = await extremalEigenvalues(operator, { steps: 20, random: randomOf(4) });
-    expectClose([smallest.value, largest.value], [-3, 9], { rtol: 3e-6, atol: 0 });
+    await expectClose([smallest.value, largest.value], [-3, 9], { rtol: 3e-6, atol: 0 });
     expect(Math.max(smallest.errorBound, largest.errorBound)).toBeLessThan(1e-3);
     const early = await extremalEigenvalues(operator, { steps: 4, random: randomOf(4) });
     for (const { value, errorBound } of [early.smallest, early.largest]) {
@@ -179,9 +179,9 @@ describeOnEveryBackend('Lanczos', () => {
     );
     const ritz = await ritzValues(rankTwo, { steps: 6, random });
     const distinct = ritz.filter(({ weight }) => weight > 1e-6).map(({ value }) => value);
-    expectClose(distinct, [0, 4, 9], { rtol: 1e-6, atol: 1e-6 });
+    await expectClose(distinct, [0, 4, 9], { rtol: 1e-6, atol: 1e-6 });
     const identity = tf.scoped(() => diagonalOperator(tf.ones([50])));
-    expectClose(
+    await expectClose(
       (await ritzValues(identity, { steps: 9, random })).map(({ value }) => value),
       [1],
       { rtol: 1e-6, atol: 0 },
@@ -227,7 +227,7 @@ describeOnEveryBackend('Lanczos', () => {
     for (const [i, operator] of whole.entries()) {
       const exact = await eigenvalues(dense[i]!);
       const { smallest, largest } = await extremalEigenvalues(operator, { steps: 25, random: randomOf(12) });
-      expectClose([smallest.value, largest.value], [exact[0]!, exact.at(-1)!], { rtol: 1e-5, atol: 1e-6 });
+      await expectClose([smallest.value, largest.value], [exact[0]!, exact.at(-1)!], { rtol: 1e-5, atol: 1e-6 });
       operator.dispose();
       dense[i]!.dispose();
     }

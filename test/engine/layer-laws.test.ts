@@ -19,7 +19,7 @@ import { Softplus } from '../../src/engine/nn/softplus.js';
 import { Tanh } from '../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf, runsHere } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 import {
   avgPool,
@@ -133,19 +133,21 @@ function spacedInput({ kind, shape, seed }: LayerCase): tf.Tensor {
   return kind === 'linear' ? tf.reshape(x, [-1, shape[3]!]) : x;
 }
 
-function onLayer(layerCase: LayerCase, body: (layer: Layer, x: tf.Tensor, pass: Pass) => void): void {
-  tf.tidy(() => {
+async function onLayer(
+  layerCase: LayerCase,
+  body: (layer: Layer, x: tf.Tensor, pass: Pass) => void | Promise<void>,
+): Promise<void> {
+  await inScope(async () => {
     const layer = layerOfCase(layerCase);
     const x = spacedInput(layerCase);
-    body(layer, x, layer.forward(x));
+    await body(layer, x, layer.forward(x));
     layer.parameters.forEach((parameter) => parameter.dispose());
   });
 }
 type Pass = { output: tf.Tensor; saved: Saved };
 
-const numbers = (x: tf.Tensor): number[] => Array.from(x.dataSync());
 const normal = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 1, 'float32', seed);
-const runs = (numRuns: number) => ({ numRuns, seed: 1902 });
+const runs = (numRuns: number) => ({ numRuns: runsHere(numRuns), seed: 1902 });
 
 /** Every linear map of a layer: Jacobian product, its transpose, shape of what it takes. */
 function mapsOf(layer: Layer, x: tf.Tensor, saved: Saved) {
@@ -166,20 +168,20 @@ function mapsOf(layer: Layer, x: tf.Tensor, saved: Saved) {
 }
 
 describeOnEveryBackend('laws of layers', () => {
-  it.each(kinds)('%s: <J v, u> = <v, J^T u>, and many vectors at once are one by one', (kind) => {
-    fc.assert(
-      fc.property(casesOf(kind), (layerCase) =>
-        onLayer(layerCase, (layer, x, { output, saved }) => {
+  it.each(kinds)('%s: <J v, u> = <v, J^T u>, and many vectors at once are one by one', async (kind) => {
+    await fc.assert(
+      fc.asyncProperty(casesOf(kind), (layerCase) =>
+        onLayer(layerCase, async (layer, x, { output, saved }) => {
           for (const { name, shape, jvp, vjp } of mapsOf(layer, x, saved)) {
             const [v, u] = [normal([3, ...shape], 1), normal([3, ...output.shape], 2)];
             const [jv, jtu] = [jvp(v), vjp(u)];
             expect([jv.shape, jtu.shape]).toEqual([u.shape, v.shape]);
             const left = tf.sum(tf.reshape(tf.mul(jv, u), [3, -1]), 1);
             const right = tf.sum(tf.reshape(tf.mul(v, jtu), [3, -1]), 1);
-            expectClose(left, numbers(right), { rtol: 1e-5, atol: 1e-4 }, name);
+            await expectClose(left, right, { rtol: 1e-5, atol: 1e-4 }, name);
             const single = (t: tf.Tensor): tf.Tensor => tf.squeeze(tf.slice(t, [1], [1]), [0]);
-            expectClose(jvp(single(v)), numbers(single(jv)), { rtol: 1e-6, atol: 1e-6 }, name);
-            expectClose(vjp(single(u)), numbers(single(jtu)), { rtol: 1e-6, atol: 1e-6 }, name);
+            await expectClose(jvp(single(v)), single(jv), { rtol: 1e-6, atol: 1e-6 }, name);
+            await expectClose(vjp(single(u)), single(jtu), { rtol: 1e-6, atol: 1e-6 }, name);
           }
         }),
       ),
@@ -187,12 +189,12 @@ describeOnEveryBackend('laws of layers', () => {
     );
   });
 
-  it.each(kinds)('%s: J v is the difference quotient of the forward pass', (kind) => {
+  it.each(kinds)('%s: J v is the difference quotient of the forward pass', async (kind) => {
     const h = 0.01;
-    fc.assert(
-      fc.property(casesOf(kind), (layerCase) =>
-        onLayer(layerCase, (layer, x, { saved }) => {
-          const quotient = (at: (step: number) => tf.Tensor): number[] => numbers(tf.div(tf.sub(at(h), at(-h)), 2 * h));
+    await fc.assert(
+      fc.asyncProperty(casesOf(kind), (layerCase) =>
+        onLayer(layerCase, async (layer, x, { saved }) => {
+          const quotient = (at: (step: number) => tf.Tensor): tf.Tensor => tf.div(tf.sub(at(h), at(-h)), 2 * h);
           const d = tf.randomUniform(x.shape, -1, 1, 'float32', 3);
           const along = (step: number): tf.Tensor => {
             const moved = layerOfCase(layerCase); // dropout draws the same mask
@@ -200,7 +202,7 @@ describeOnEveryBackend('laws of layers', () => {
             moved.parameters.forEach((parameter) => parameter.dispose());
             return output;
           };
-          expectClose(layer.inputJvp(saved, d), quotient(along), { rtol: 1e-3, atol: 1e-3 }, 'input');
+          await expectClose(layer.inputJvp(saved, d), quotient(along), { rtol: 1e-3, atol: 1e-3 }, 'input');
           for (const parameter of layer.parameters) {
             const dw = tf.randomUniform(parameter.shape, -1, 1, 'float32', 4);
             const value = tf.keep(tf.clone(parameter.value));
@@ -210,7 +212,7 @@ describeOnEveryBackend('laws of layers', () => {
             };
             const expected = quotient(at);
             parameter.assign(value);
-            expectClose(layer.paramJvp(saved, parameter.name, dw), expected, { rtol: 1e-3, atol: 1e-3 });
+            await expectClose(layer.paramJvp(saved, parameter.name, dw), expected, { rtol: 1e-3, atol: 1e-3 });
           }
         }),
       ),
@@ -218,11 +220,11 @@ describeOnEveryBackend('laws of layers', () => {
     );
   });
 
-  it.each(Object.keys(activations))('%s: the second-order term is the difference quotient of phi', (kind) => {
+  it.each(Object.keys(activations))('%s: the second-order term is the difference quotient of phi', async (kind) => {
     const h = 0.01;
-    fc.assert(
-      fc.property(casesOf(kind), (layerCase) =>
-        onLayer(layerCase, (layer, x, { saved }) => {
+    await fc.assert(
+      fc.asyncProperty(casesOf(kind), (layerCase) =>
+        onLayer(layerCase, async (layer, x, { saved }) => {
           const g = normal(x.shape, 5);
           const at = (step: number): tf.Tensor => {
             const fresh = layerOfCase(layerCase) as Elementwise<Saved>;
@@ -230,43 +232,44 @@ describeOnEveryBackend('laws of layers', () => {
           };
           const expected = tf.mul(g, tf.div(tf.sub(at(h), at(-h)), 2 * h));
           const term = (layer as Elementwise<Saved>).secondOrder(saved, g) ?? tf.zerosLike(x);
-          expectClose(term, numbers(expected), { rtol: 1e-3, atol: 1e-3 });
+          await expectClose(term, expected, { rtol: 1e-3, atol: 1e-3 });
         }),
       ),
       runs(10),
     );
   });
 
-  it.each(windowed)('%s: the forward pass is that of plain loops', (kind) => {
-    fc.assert(
-      fc.property(casesOf(kind), (layerCase) =>
-        onLayer(layerCase, (layer, x, { output }) => {
+  it.each(windowed)('%s: the forward pass is that of plain loops', async (kind) => {
+    await fc.assert(
+      fc.asyncProperty(casesOf(kind), (layerCase) =>
+        onLayer(layerCase, async (layer, x, { output }) => {
           const { geometry, groups } = layerCase;
           const shape = x.shape as Shape4;
+          const pixels = await numbersOf(x);
           const plain = {
-            'max-pool2d': () => maxPool(numbers(x), shape, geometry),
-            'avg-pool2d': () => avgPool(numbers(x), shape, geometry),
-            conv2d: () => {
+            'max-pool2d': () => maxPool(pixels, shape, geometry),
+            'avg-pool2d': () => avgPool(pixels, shape, geometry),
+            conv2d: async () => {
               const { weight, bias } = layer as Conv2d;
-              const offsets = bias ? numbers(bias.value) : Array<number>(weight.shape[3]!).fill(0);
-              return convolution(numbers(x), shape, numbers(weight.value), offsets, groups, geometry);
+              const offsets = bias ? await numbersOf(bias.value) : Array<number>(weight.shape[3]!).fill(0);
+              return convolution(pixels, shape, await numbersOf(weight.value), offsets, groups, geometry);
             },
           }[kind]!();
           const { output: size } = placed(geometry, [shape[1], shape[2]]);
           expect(output.shape.slice(1, 3)).toEqual(size);
-          expectClose(output, plain, { rtol: 1e-6, atol: 1e-6 });
+          await expectClose(output, await plain, { rtol: 1e-6, atol: 1e-6 });
         }),
       ),
       runs(100),
     );
   });
 
-  it('max pooling sends a gradient to the first of equal maxima, and stays within the picture for NaN', () => {
-    tf.tidy(() => {
+  it('max pooling sends a gradient to the first of equal maxima, and stays within the picture for NaN', async () => {
+    await inScope(async () => {
       const layer = new MaxPool2d({ kernel: 3, stride: 2, padding: 1 });
       const { saved } = layer.forward(tf.ones([2, 3, 3, 2]));
       const g = layer.inputVjp(saved, tf.ones([2, 2, 2, 2]));
-      const channel = numbers(tf.slice(g, [1, 0, 0, 1], [1, 3, 3, 1]));
+      const channel = await numbersOf(tf.slice(g, [1, 0, 0, 1], [1, 3, 3, 1]));
       expect(channel).toEqual([1, 1, 0, 1, 1, 0, 0, 0, 0]);
       const broken = layer.forward(tf.fill([1, 3, 3, 1], NaN));
       expect(layer.inputVjp(broken.saved, broken.output).shape).toEqual([1, 3, 3, 1]);
@@ -274,28 +277,31 @@ describeOnEveryBackend('laws of layers', () => {
     });
   });
 
-  it('dropout is the identity in evaluation and keeps the mean in training', () => {
-    tf.tidy(() => {
+  it('dropout is the identity in evaluation and keeps the mean in training', async () => {
+    await inScope(async () => {
       const layer = new Dropout(0.25);
       const x = normal([4, 5], 1);
-      expectClose(layer.forward(x).output, numbers(x), { rtol: 0, atol: 0 });
+      await expectClose(layer.forward(x).output, x, { rtol: 0, atol: 0 });
       layer.random = { uniform: Math.random };
       const ones = tf.ones([200, 200]);
       const dropped = layer.forward(ones).output;
-      expect(new Set(numbers(dropped))).toEqual(new Set([0, Math.fround(4 / 3)]));
-      expectClose(tf.mean(dropped), [1], { rtol: 0, atol: 0.02 });
+      expect(new Set(await numbersOf(dropped))).toEqual(new Set([0, Math.fround(4 / 3)]));
+      await expectClose(tf.mean(dropped), [1], { rtol: 0, atol: 0.02 });
     });
   });
 
-  it('activations stay finite and exact far from zero', () => {
-    tf.tidy(() => {
+  it('activations stay finite and exact far from zero', async () => {
+    await inScope(async () => {
       const x = tf.tensor1d([-200, -50, -1e-3, 1e-3, 50, 200]);
-      expectClose(new Softplus().forward(x).output, [0, 0, 0.69264731, 0.69364731, 50, 200], { rtol: 1e-7, atol: 0 });
+      await expectClose(new Softplus().forward(x).output, [0, 0, 0.69264731, 0.69364731, 50, 200], {
+        rtol: 1e-7,
+        atol: 0,
+      });
       const { output } = new LogSigmoid().forward(x);
-      expectClose(output, [-200, -50, -0.69364731, -0.69264731, 0, 0], { rtol: 1e-7, atol: 0 });
+      await expectClose(output, [-200, -50, -0.69364731, -0.69264731, 0, 0], { rtol: 1e-7, atol: 0 });
       const { output: elu, saved } = new Elu().forward(x);
-      expectClose(tf.slice(elu, 0, 3), [-1, -1, -9.995e-4], { rtol: 1e-6, atol: 0 });
-      expectClose(new Elu().derivative(saved), [0, 0, 0.9990005, 1, 1, 1], { rtol: 1e-6, atol: 1e-20 });
+      await expectClose(tf.slice(elu, 0, 3), [-1, -1, -9.995e-4], { rtol: 1e-6, atol: 0 });
+      await expectClose(new Elu().derivative(saved), [0, 0, 0.9990005, 1, 1, 1], { rtol: 1e-6, atol: 1e-20 });
     });
   });
 
@@ -341,10 +347,10 @@ describeOnEveryBackend('laws of Hessian backpropagation', () => {
     return { layer, saved, outputHessian, outputGradient: normal(output.shape, 8), options };
   }
 
-  it.each(kinds)('%s: the input Hessian is J^T H J with dense matrices, J averaged or not', (kind) => {
-    fc.assert(
-      fc.property(casesOf(kind), fc.boolean(), (layerCase, averageInputJacobian) =>
-        onLayer(layerCase, (layer, x, pass) => {
+  it.each(kinds)('%s: the input Hessian is J^T H J with dense matrices, J averaged or not', async (kind) => {
+    await fc.assert(
+      fc.asyncProperty(casesOf(kind), fc.boolean(), (layerCase, averageInputJacobian) =>
+        onLayer(layerCase, async (layer, x, pass) => {
           const context = contextOf(layer, pass);
           const got = rules[layer.kind].inputHessian({ ...context, options: { ...options, averageInputJacobian } });
           const all = denseJacobians(layer, x, pass.saved);
@@ -352,17 +358,17 @@ describeOnEveryBackend('laws of Hessian backpropagation', () => {
           const hessian = tf.tile(tf.expandDims(context.outputHessian, 0), [jacobians.shape[0], 1, 1]);
           const expected = tf.mean(tf.matMul(jacobians, tf.matMul(hessian, jacobians), true, false), 0);
           expect(got.shape).toEqual(expected.shape);
-          expectClose(got, numbers(expected), { rtol: 1e-5, atol: 1e-5 });
+          await expectClose(got, expected, { rtol: 1e-5, atol: 1e-5 });
         }),
       ),
       runs(20),
     );
   });
 
-  it('conv2d: parameter curvature is J^T H J at the mean input, whole or in row blocks', () => {
-    fc.assert(
-      fc.property(casesOf('conv2d'), upTo(5), (layerCase, blocks) =>
-        onLayer(layerCase, (layer, x, pass) => {
+  it('conv2d: parameter curvature is J^T H J at the mean input, whole or in row blocks', async () => {
+    await fc.assert(
+      fc.asyncProperty(casesOf('conv2d'), upTo(5), (layerCase, blocks) =>
+        onLayer(layerCase, async (layer, x, pass) => {
           const context = contextOf(layer, pass);
           const curvature = rules.conv2d.parameterCurvature!({ ...context, options: { ...options, blocks } });
           const mean = layer.forward(tf.mean(x, 0, true)).saved;
@@ -373,12 +379,12 @@ describeOnEveryBackend('laws of Hessian backpropagation', () => {
             const whole = tf.matMul(jacobian, tf.matMul(context.outputHessian, jacobian, false, true));
             const expected = tf.mul(whole, sameBlock(n, shape.at(-1)!, blocks));
             const operator = curvature[name]!;
-            expectClose(operator.toDense(), numbers(expected), { rtol: 1e-5, atol: 1e-5 }, name);
+            await expectClose(operator.toDense(), expected, { rtol: 1e-5, atol: 1e-5 }, name);
             const b = normal(shape, 9);
             const system = operator.dampedSystem(b, 0.3);
             const product = tf.add(tf.mul(0.3, b), tf.mul(0.7, operator.matvec(b)));
-            expectClose(system.lift(system.rhs), numbers(b), { rtol: 1e-6, atol: 1e-6 }, name);
-            expectClose(system.lift(system.apply(system.rhs)), numbers(product), { rtol: 1e-5, atol: 1e-5 }, name);
+            await expectClose(system.lift(system.rhs), b, { rtol: 1e-6, atol: 1e-6 }, name);
+            await expectClose(system.lift(system.apply(system.rhs)), product, { rtol: 1e-5, atol: 1e-5 }, name);
             system.dispose();
             operator.dispose();
           }

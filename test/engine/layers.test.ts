@@ -2,7 +2,7 @@ import type { SecondOrder } from '../../src/engine/curvature/hbp/index.js';
 import { rules } from '../../src/engine/curvature/hbp/rules.js';
 import type { Layer } from '../../src/engine/nn/layer.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
 import {
   activations,
   expectClose,
@@ -76,26 +76,26 @@ function chwToHwc([channels = 0, height = 0, width = 0]: number[]): number[] {
 const names = goldenNames('layer_');
 
 describeOnEveryBackend('layers against golden numbers', () => {
-  it.each(names)('%s: output and gradients', (name) => {
+  it.each(names)('%s: output and gradients', async (name) => {
     const golden = readLayer(name);
-    tf.tidy(() => {
+    await inScope(async () => {
       const layer = golden.layer();
       const { output, saved } = layer.forward(golden.input());
       const expected = golden.output();
       expect(output.shape).toEqual(expected.shape);
-      expectClose(output, Array.from(expected.dataSync()), golden.tolerance, 'output');
+      await expectClose(output, expected, golden.tolerance, 'output');
       const g = golden.upstream();
-      expectClose(layer.inputVjp(saved, g), golden.inputGradient(), golden.tolerance, 'grad_input');
+      await expectClose(layer.inputVjp(saved, g), golden.inputGradient(), golden.tolerance, 'grad_input');
       for (const [parameter, gradient] of golden.parameterGradients) {
         const laidOut = golden.layoutOf(parameter)(gradient);
-        expectClose(layer.paramVjp(saved, parameter, g), laidOut, golden.tolerance, parameter);
+        await expectClose(layer.paramVjp(saved, parameter, g), laidOut, golden.tolerance, parameter);
       }
     });
   });
 
-  it.each(names)('%s: Hessian backpropagation, every mode and averaging', (name) => {
+  it.each(names)('%s: Hessian backpropagation, every mode and averaging', async (name) => {
     const golden = readLayer(name);
-    tf.tidy(() => {
+    await inScope(async () => {
       const layer = golden.layer();
       const { saved } = layer.forward(golden.input());
       const rule = rules[layer.kind];
@@ -115,17 +115,22 @@ describeOnEveryBackend('layers against golden numbers', () => {
               memoryLimit: Infinity,
             },
           };
-          expectClose(rule.inputHessian(context), expected.input_hessian, golden.tolerance, `${secondOrder} input`);
+          await expectClose(
+            rule.inputHessian(context),
+            expected.input_hessian,
+            golden.tolerance,
+            `${secondOrder} input`,
+          );
           const curvature = rule.parameterCurvature?.(context) ?? {};
           for (const [parameter, wanted] of Object.entries(expected.hvp)) {
             const operator = curvature[parameter]!;
             const layout = golden.layoutOf(parameter);
-            wanted.forEach((product, k) => {
+            for (const [k, product] of wanted.entries()) {
               const v = tensorOf(layout(golden.vectors[parameter]![k]!));
               const got = operator.matvec(tf.reshape(v, [...operator.shape]));
-              expectClose(got, layout(product), golden.tolerance, `${secondOrder} ${parameter} ${k}`);
+              await expectClose(got, layout(product), golden.tolerance, `${secondOrder} ${parameter} ${k}`);
               products++;
-            });
+            }
           }
           Object.values(curvature).forEach((operator) => operator.dispose());
         }

@@ -4,7 +4,7 @@ import type { Saved } from '../../src/engine/nn/layer.js';
 import type { Loss, Reduction } from '../../src/engine/nn/loss.js';
 import { Mse } from '../../src/engine/nn/mse.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf } from '../support/backends.js';
 import { expectClose, goldenNames, type GoldenTensor, readGolden, tensorOf, toleranceOf } from '../support/golden.js';
 
 type Matrix = number[][];
@@ -86,25 +86,25 @@ describeOnEveryBackend('losses against differences of the formula in float64', (
       ),
     );
     await expectNoLeak(() =>
-      tf.tidy(() => {
+      inScope(async () => {
         const loss = create(reduction);
         const { value, saved } = loss.forward(tf.tensor2d(logits), tf.tensor(targets, undefined, targetType));
-        expectClose(value, [scale * sumOver(logits.map(sample))], tolerance, 'value');
-        expectClose(loss.gradient(saved), gradient.flat(), tolerance, 'gradient');
+        await expectClose(value, [scale * sumOver(logits.map(sample))], tolerance, 'value');
+        await expectClose(loss.gradient(saved), gradient.flat(), tolerance, 'gradient');
         const summed = [0, 1, 2].map((k) => [0, 1, 2].map((j) => sumOver(hessians.map((h) => h[k]![j]!))));
-        expectClose(loss.averagedHessian(saved), summed.flat(), tolerance, 'averaged Hessian');
-        expectClose(squared(loss, saved), hessians.flat(2), tolerance, 'S S^T');
+        await expectClose(loss.averagedHessian(saved), summed.flat(), tolerance, 'averaged Hessian');
+        await expectClose(squared(loss, saved), hessians.flat(2), tolerance, 'S S^T');
 
         const v = tf.randomNormal([2, 4, 3], 0, 1, 'float32', 3);
-        const values = Array.from(v.dataSync());
+        const values = await numbersOf(v);
         const products = [0, 1].flatMap((w) =>
           hessians.flatMap((h, n) =>
             h.map((row) => sumOver(row.map((entry, j) => entry * values[w * 12 + n * 3 + j]!))),
           ),
         );
-        expectClose(loss.hessianVp(saved, v), products, tolerance, 'products with two vectors');
+        await expectClose(loss.hessianVp(saved, v), products, tolerance, 'products with two vectors');
         const one = tf.reshape(tf.slice(v, [1], [1]), [4, 3]);
-        expectClose(loss.hessianVp(saved, one), products.slice(12), tolerance, 'product with one vector');
+        await expectClose(loss.hessianVp(saved, one), products.slice(12), tolerance, 'product with one vector');
       }),
     );
   });
@@ -121,7 +121,7 @@ describeOnEveryBackend('losses against differences of the formula in float64', (
 });
 
 describeOnEveryBackend('losses where numbers are extreme', () => {
-  it('cross-entropy: S S^T and the products are the Hessian for p that is all but one-hot', () => {
+  it('cross-entropy: S S^T and the products are the Hessian for p that is all but one-hot', async () => {
     const extreme = [
       [0, -30, -12],
       [-30, 0, -12],
@@ -136,32 +136,32 @@ describeOnEveryBackend('losses where numbers are extreme', () => {
       // 1 - p_k as the sum of the others: the float64 reference must not cancel either.
       return p.flatMap((pk, k) => p.map((pj, j) => (k === j ? pk * sumOver(p.filter((_, i) => i !== k)) : -pk * pj)));
     });
-    tf.tidy(() => {
+    await inScope(async () => {
       const loss = new CrossEntropy('sum');
       const { saved } = loss.forward(tf.tensor2d(extreme), tf.tensor1d([0, 1, 2, 0, 1], 'int32'));
-      const got = Array.from(squared(loss, saved).dataSync());
+      const got = await numbersOf(squared(loss, saved));
       const units = tf.tile(tf.expandDims(tf.eye(3), 1), [1, 5, 1]);
-      const columns = Array.from(tf.transpose(loss.hessianVp(saved, units), [1, 2, 0]).dataSync());
+      const columns = await numbersOf(tf.transpose(loss.hessianVp(saved, units), [1, 2, 0]));
       for (const [n] of extreme.entries()) {
         const block = hessians.slice(9 * n, 9 * n + 9);
         // Relative to the block's own largest entry, down to 6e-6: digits that p (1 - p) would have lost.
         const tolerance = { rtol: 1e-4, atol: 1e-9 };
-        expectClose(got.slice(9 * n, 9 * n + 9), block, tolerance, `S S^T of sample ${n}`);
-        expectClose(columns.slice(9 * n, 9 * n + 9), block, tolerance, `products of sample ${n}`);
+        await expectClose(got.slice(9 * n, 9 * n + 9), block, tolerance, `S S^T of sample ${n}`);
+        await expectClose(columns.slice(9 * n, 9 * n + 9), block, tolerance, `products of sample ${n}`);
       }
     });
   });
 
-  it('BCE: large logits neither overflow nor lose the Hessian', () => {
-    tf.tidy(() => {
+  it('BCE: large logits neither overflow nor lose the Hessian', async () => {
+    await inScope(async () => {
       const loss = new BceWithLogits('sum');
       const z = [[200, -200, 30, -30]];
       const { value, saved } = loss.forward(tf.tensor2d(z), tf.tensor2d([[0, 1, 1, 0]]));
-      expectClose(value, [400], { rtol: 1e-6, atol: 0 }, 'value');
-      expectClose(loss.gradient(saved), [1, -1, 0, 0], { rtol: 0, atol: 1e-6 }, 'gradient');
+      await expectClose(value, [400], { rtol: 1e-6, atol: 0 }, 'value');
+      await expectClose(loss.gradient(saved), [1, -1, 0, 0], { rtol: 0, atol: 1e-6 }, 'gradient');
       const tail = Math.exp(-30);
       const hessian = tf.slice(loss.hessianVp(saved, tf.onesLike(tf.tensor2d(z))), [0, 2], [1, 2]);
-      expectClose(hessian, [tail, tail], { rtol: 1e-5, atol: 0 }, 'Hessian');
+      await expectClose(hessian, [tail, tail], { rtol: 1e-5, atol: 0 }, 'Hessian');
     });
   });
 });
@@ -172,16 +172,16 @@ describeOnEveryBackend('cross-entropy products against golden numbers', () => {
     labels: GoldenTensor;
     vectors: { input: GoldenTensor[] };
   }
-  it.each(goldenNames('loss_crossentropy'))('%s', (name) => {
+  it.each(goldenNames('loss_crossentropy'))('%s', async (name) => {
     const golden = readGolden<Given, { cvp: { input_hvp: GoldenTensor[] } }>(name);
     const { input, labels: targets, vectors } = golden.given;
-    tf.tidy(() => {
+    await inScope(async () => {
       const loss = new CrossEntropy();
       const { saved } = loss.forward(tensorOf(input), tensorOf(targets));
       const v = tf.stack(vectors.input.map((vector) => tf.reshape(tensorOf(vector), input.shape)));
-      tf.unstack(loss.hessianVp(saved, v)).forEach((product, k) => {
-        expectClose(product, golden.expected.cvp.input_hvp[k]!, toleranceOf(golden), `product ${k}`);
-      });
+      for (const [k, product] of tf.unstack(loss.hessianVp(saved, v)).entries()) {
+        await expectClose(product, golden.expected.cvp.input_hvp[k]!, toleranceOf(golden), `product ${k}`);
+      }
     });
   });
 });

@@ -12,7 +12,7 @@ import { Tanh } from '../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf } from '../support/backends.js';
 import {
   activations,
   expectClose,
@@ -74,16 +74,16 @@ describeOnEveryBackend('networks against golden numbers', () => {
     const golden = readNetwork(name);
     const { tolerance } = golden;
     await expectNoLeak(() =>
-      tf.tidy(() => {
+      inScope(async () => {
         const model = golden.model();
         const trace = model.forward(golden.input());
         const { value, saved } = loss.forward(trace.output, golden.labels());
-        expectClose(trace.output, golden.expected.output, tolerance, 'output');
-        expectClose(value, [golden.expected.loss], tolerance, 'loss');
+        await expectClose(trace.output, golden.expected.output, tolerance, 'output');
+        await expectClose(value, [golden.expected.loss], tolerance, 'loss');
         const gradients = backpropagate(model, trace, loss.gradient(saved));
         expect(Object.keys(gradients.parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
         for (const [path, expected] of Object.entries(golden.expected.grads)) {
-          expectClose(gradients.parameters[path]!, golden.laidOut(path, expected), tolerance, path);
+          await expectClose(gradients.parameters[path]!, golden.laidOut(path, expected), tolerance, path);
         }
         model.dispose();
       }),
@@ -94,7 +94,7 @@ describeOnEveryBackend('networks against golden numbers', () => {
     const golden = readNetwork(name);
     const { tolerance } = golden;
     await expectNoLeak(() =>
-      tf.tidy(() => {
+      inScope(async () => {
         const model = golden.model();
         const trace = model.forward(golden.input());
         const { saved } = loss.forward(trace.output, golden.labels());
@@ -110,7 +110,12 @@ describeOnEveryBackend('networks against golden numbers', () => {
             for (const [path, [product]] of Object.entries(expected.hvp)) {
               const operator = curvature[path]!;
               const v = tf.reshape(golden.vector(path), [...operator.shape]);
-              expectClose(operator.matvec(v), golden.laidOut(path, product!), tolerance, `${secondOrder} ${path}`);
+              await expectClose(
+                operator.matvec(v),
+                golden.laidOut(path, product!),
+                tolerance,
+                `${secondOrder} ${path}`,
+              );
               products++;
             }
             Object.values(curvature).forEach((operator) => operator.dispose());
@@ -122,9 +127,9 @@ describeOnEveryBackend('networks against golden numbers', () => {
     );
   });
 
-  it('is exact for one sample: HBP without modification is the Hessian', () => {
+  it('is exact for one sample: HBP without modification is the Hessian', async () => {
     const golden = readNetwork('network_mlp_b1');
-    tf.tidy(() => {
+    await inScope(async () => {
       const model = golden.model();
       const trace = model.forward(golden.input());
       const { saved } = loss.forward(trace.output, golden.labels());
@@ -135,7 +140,7 @@ describeOnEveryBackend('networks against golden numbers', () => {
       for (const [path, [product]] of Object.entries(golden.expected.exact_hessian_vp)) {
         const operator = curvature[path]!;
         const v = tf.reshape(golden.vector(path), [...operator.shape]);
-        expectClose(operator.matvec(v), golden.laidOut(path, product!), golden.tolerance, path);
+        await expectClose(operator.matvec(v), golden.laidOut(path, product!), golden.tolerance, path);
         operator.dispose();
       }
       model.dispose();
@@ -160,8 +165,8 @@ describeOnEveryBackend('Hessian backpropagation of pictures', () => {
       new Linear(normal([3, 24], 5), normal([3], 6)),
     ]);
 
-  it('is exact for one sample: every block is the difference quotient of the gradient', () => {
-    tf.tidy(() => {
+  it('is exact for one sample: every block is the difference quotient of the gradient', async () => {
+    await inScope(async () => {
       const model = network();
       const x = normal([1, 6, 6, 2], 7);
       const gradientsNow = () => {
@@ -183,8 +188,8 @@ describeOnEveryBackend('Hessian backpropagation of pictures', () => {
         };
         const quotient = tf.div(tf.sub(at(h), at(-h)), 2 * h);
         parameter.assign(value);
-        const expected = Array.from(quotient.dataSync());
-        expectClose(curvature[path]!.matvec(v), expected, { rtol: 2e-3, atol: 1e-4 }, path);
+        const expected = await numbersOf(quotient);
+        await expectClose(curvature[path]!.matvec(v), expected, { rtol: 2e-3, atol: 1e-4 }, path);
         curvature[path]!.dispose();
       }
       model.dispose();
@@ -198,22 +203,22 @@ describeOnEveryBackend('cross-entropy against golden numbers', () => {
     grad_input: GoldenTensor;
     hbp: { batch_averaged_hessian: GoldenTensor };
   }
-  it.each(goldenNames('loss_crossentropy'))('%s', (name) => {
+  it.each(goldenNames('loss_crossentropy'))('%s', async (name) => {
     const golden = readGolden<Given, LossExpected>(name);
     const tolerance = toleranceOf(golden);
-    tf.tidy(() => {
+    await inScope(async () => {
       const { value, saved } = loss.forward(tensorOf(golden.given.input), tensorOf(golden.given.labels));
-      expectClose(value, [golden.expected.loss], tolerance, 'loss');
-      expectClose(loss.gradient(saved), golden.expected.grad_input, tolerance, 'gradient');
-      expectClose(loss.averagedHessian(saved), golden.expected.hbp.batch_averaged_hessian, tolerance, 'Hessian');
+      await expectClose(value, [golden.expected.loss], tolerance, 'loss');
+      await expectClose(loss.gradient(saved), golden.expected.grad_input, tolerance, 'gradient');
+      await expectClose(loss.averagedHessian(saved), golden.expected.hbp.batch_averaged_hessian, tolerance, 'Hessian');
     });
   });
 
-  it('keeps its digits for large logits', () => {
-    tf.tidy(() => {
+  it('keeps its digits for large logits', async () => {
+    await inScope(async () => {
       const { value, saved } = loss.forward(tf.tensor2d([[1000, 0, -1000]]), tf.tensor1d([1], 'int32'));
-      expectClose(value, [1000], { rtol: 1e-6, atol: 0 });
-      expectClose(loss.gradient(saved), [1, -1, 0], { rtol: 0, atol: 1e-6 });
+      await expectClose(value, [1000], { rtol: 1e-6, atol: 0 });
+      await expectClose(loss.gradient(saved), [1, -1, 0], { rtol: 0, atol: 1e-6 });
     });
   });
 });

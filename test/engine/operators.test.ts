@@ -16,7 +16,7 @@ import { type LinearOperator, SymmetricOperator } from '../../src/engine/curvatu
 import { diagonalBlocks, splitRows } from '../../src/engine/curvature/row-blocks.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 
 const tolerance = { rtol: 1e-5, atol: 1e-6 };
@@ -41,19 +41,19 @@ const matrixOf = (n: number, entry: (i: number, j: number) => number): Matrix =>
   range(n).map((i) => range(n).map((j) => entry(i, j)));
 
 /** Every quantity of an operator against the matrix that it should be, written down on the host. */
-function expectOperator(operator: LinearOperator, matrix: Matrix, vs: Matrix): void {
-  tf.tidy(() => {
+async function expectOperator(operator: LinearOperator, matrix: Matrix, vs: Matrix): Promise<void> {
+  await inScope(async () => {
     const shape = [...operator.shape];
-    expectClose(operator.toDense(), matrix.flat(), tolerance, 'toDense');
+    await expectClose(operator.toDense(), matrix.flat(), tolerance, 'toDense');
     expect(operator.toDense().shape).toEqual([matrix.length, matrix.length]);
     expect(operator.diag().shape).toEqual(shape);
-    expectClose(
+    await expectClose(
       operator.diag(),
       matrix.map((row, i) => row[i]!),
       tolerance,
       'diag',
     );
-    expectClose(
+    await expectClose(
       operator.trace(),
       [matrix.reduce((sum, row, i) => sum + row[i]!, 0)],
       { rtol: 1e-5, atol: 1e-4 },
@@ -62,10 +62,10 @@ function expectOperator(operator: LinearOperator, matrix: Matrix, vs: Matrix): v
     const products = vs.map((v) => matrix.map((row) => row.reduce((sum, entry, j) => sum + entry * v[j]!, 0)));
     const many = operator.matmat(tf.reshape(tf.tensor2d(vs), [vs.length, ...shape]));
     expect(many.shape).toEqual([vs.length, ...shape]);
-    expectClose(many, products.flat(), tolerance, 'matmat');
+    await expectClose(many, products.flat(), tolerance, 'matmat');
     const one = operator.matvec(tf.reshape(tf.tensor1d(vs[0]!), shape));
     expect(one.shape).toEqual(shape);
-    expectClose(one, products[0]!, tolerance, 'matvec');
+    await expectClose(one, products[0]!, tolerance, 'matvec');
   });
   operator.dispose();
 }
@@ -74,11 +74,11 @@ const on = (matrix: Matrix, shape?: number[]): LinearOperator =>
   tf.scoped(() => denseOperator(tf.tensor2d(matrix), shape));
 
 describeOnEveryBackend('operator algebra against matrices', () => {
-  it('sum, scale, shift, in the shape of a weight', () => {
-    fc.assert(
-      fc.property(symmetric(6), symmetric(6), vectors(3, 6), (a, b, vs) => {
+  it('sum, scale, shift, in the shape of a weight', async () => {
+    await fc.assert(
+      fc.asyncProperty(symmetric(6), symmetric(6), vectors(3, 6), async (a, b, vs) => {
         const operator = shifted(scaled(sumOf([on(a, [2, 3]), on(b, [2, 3])]), 0.5), 0.25);
-        expectOperator(
+        await expectOperator(
           operator,
           matrixOf(6, (i, j) => 0.5 * (a[i]![j]! + b[i]![j]!) + (i === j ? 0.25 : 0)),
           vs,
@@ -88,19 +88,19 @@ describeOnEveryBackend('operator algebra against matrices', () => {
     );
   });
 
-  it('Kronecker product', () => {
-    fc.assert(
-      fc.property(symmetric(2), symmetric(3), vectors(4, 6), (a, b, vs) => {
+  it('Kronecker product', async () => {
+    await fc.assert(
+      fc.asyncProperty(symmetric(2), symmetric(3), vectors(4, 6), async (a, b, vs) => {
         const dense = matrixOf(6, (i, j) => a[Math.floor(i / 3)]![Math.floor(j / 3)]! * b[i % 3]![j % 3]!);
-        expectOperator(kronecker(on(a), on(b)), dense, vs);
+        await expectOperator(kronecker(on(a), on(b)), dense, vs);
       }),
       { numRuns: 15 },
     );
   });
 
-  it('low rank plus diagonal', () => {
-    fc.assert(
-      fc.property(vectors(2, 6), vectors(1, 6), vectors(3, 6), (factor, [d], vs) => {
+  it('low rank plus diagonal', async () => {
+    await fc.assert(
+      fc.asyncProperty(vectors(2, 6), vectors(1, 6), vectors(3, 6), async (factor, [d], vs) => {
         const operator = tf.scoped(() =>
           sumOf([
             lowRank(tf.reshape(tf.tensor2d(factor), [2, 3, 2])),
@@ -108,32 +108,32 @@ describeOnEveryBackend('operator algebra against matrices', () => {
           ]),
         );
         const dense = matrixOf(6, (i, j) => factor.reduce((s, f) => s + f[i]! * f[j]!, 0) + (i === j ? d![i]! : 0));
-        expectOperator(operator, dense, vs);
+        await expectOperator(operator, dense, vs);
       }),
       { numRuns: 15 },
     );
   });
 
-  it('block diagonal', () => {
-    fc.assert(
-      fc.property(symmetric(4), symmetric(3), vectors(2, 7), (a, b, vs) => {
+  it('block diagonal', async () => {
+    await fc.assert(
+      fc.asyncProperty(symmetric(4), symmetric(3), vectors(2, 7), async (a, b, vs) => {
         const entry = (i: number, j: number): number => {
           if (i < 4 && j < 4) return a[i]![j]!;
           return i >= 4 && j >= 4 ? b[i - 4]![j - 4]! : 0;
         };
-        expectOperator(blockDiagonal([on(a, [2, 2]), on(b)]), matrixOf(7, entry), vs);
+        await expectOperator(blockDiagonal([on(a, [2, 2]), on(b)]), matrixOf(7, entry), vs);
       }),
       { numRuns: 15 },
     );
   });
 
-  it('submatrix on a range of rows and columns', () => {
-    fc.assert(
-      fc.property(symmetric(12), vectors(2, 4), (a, vs) => {
+  it('submatrix on a range of rows and columns', async () => {
+    await fc.assert(
+      fc.asyncProperty(symmetric(12), vectors(2, 4), async (a, vs) => {
         // Rows 1 and 2, columns 1 and 2 of vectors [3, 4].
         const indices = [5, 6, 9, 10];
         const operator = submatrix(on(a, [3, 4]), [1, 1], [2, 2]);
-        expectOperator(
+        await expectOperator(
           operator,
           matrixOf(4, (i, j) => a[indices[i]!]![indices[j]!]!),
           vs,
@@ -180,7 +180,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
     ]);
     const system = tf.scoped(() => operator.dampedSystem(tf.tensor1d([5, 10]), 0));
     const [result] = await conjugateGradients([system], { tol: 1e-6, atol: 0, maxiter: 10 });
-    expectClose(result!.x, [10 / 11, 25 / 11], tolerance);
+    await expectClose(result!.x, [10 / 11, 25 / 11], tolerance);
     result!.x.dispose();
     system.dispose();
     operator.dispose();
@@ -199,40 +199,40 @@ describeOnEveryBackend('curvature of Hessian backpropagation as operators', () =
   const split = splitRows(5, 3);
   const blocks = (): tf.Tensor => diagonalBlocks(split, tf.tensor2d(hessian));
 
-  it('bias: H within row blocks', () => {
+  it('bias: H within row blocks', async () => {
     const operator = tf.scoped(() => new BlockDense(blocks(), split));
-    expectOperator(operator, matrixOf(5, blockEntry), [range(5), [1, 0, -1, 2, 0]]);
+    await expectOperator(operator, matrixOf(5, blockEntry), [range(5), [1, 0, -1, 2, 0]]);
   });
 
-  it('weight with the averaged input: H (x) m m^T', () => {
+  it('weight with the averaged input: H (x) m m^T', async () => {
     const m = [0.625, -0.5, -0.25];
     const operator = tf.scoped(() => new BlockKroneckerMean(blocks(), split, tf.tensor1d(m)));
     const entry = (i: number, j: number): number =>
       blockEntry(Math.floor(i / 3), Math.floor(j / 3)) * m[i % 3]! * m[j % 3]!;
-    expectOperator(operator, matrixOf(15, entry), [range(15), range(15).map((i) => Math.sin(i))]);
+    await expectOperator(operator, matrixOf(15, entry), [range(15), range(15).map((i) => Math.sin(i))]);
   });
 
-  it('weight with the averaged outer product: H (x) E[x x^T]', () => {
+  it('weight with the averaged outer product: H (x) E[x x^T]', async () => {
     const operator = tf.scoped(() => new BlockKroneckerGram(blocks(), split, tf.tensor2d(inputs)));
     const gram = matrixOf(3, (i, j) => (inputs[0]![i]! * inputs[0]![j]! + inputs[1]![i]! * inputs[1]![j]!) / 2);
     const entry = (i: number, j: number): number =>
       blockEntry(Math.floor(i / 3), Math.floor(j / 3)) * gram[i % 3]![j % 3]!;
-    expectOperator(operator, matrixOf(15, entry), [range(15), range(15).map((i) => Math.sin(i))]);
+    await expectOperator(operator, matrixOf(15, entry), [range(15), range(15).map((i) => Math.sin(i))]);
   });
 });
 
 describe('operators of many elements', () => {
   beforeAll(() => useBackend('wasm'));
 
-  it('takes unit vectors chunk by chunk where there are many', () => {
-    tf.tidy(() => {
+  it('takes unit vectors chunk by chunk where there are many', async () => {
+    await inScope(async () => {
       const n = 1500;
       const values = range(n).map((i) => Math.cos(i));
       const operator = submatrix(diagonalOperator(tf.tensor1d([...values, 7])), [0], [n]);
       const dense = operator.toDense();
       expect(dense.shape).toEqual([n, n]);
-      expectClose(tf.sum(dense, 0), values, tolerance);
-      expectClose(tf.sum(tf.mul(dense, tf.eye(n)), 1), values, tolerance);
+      await expectClose(tf.sum(dense, 0), values, tolerance);
+      await expectClose(tf.sum(tf.mul(dense, tf.eye(n)), 1), values, tolerance);
       operator.dispose();
       class Doubling extends SymmetricOperator {
         override readonly shape = [n];
@@ -241,7 +241,7 @@ describe('operators of many elements', () => {
         }
         override dispose(): void {}
       }
-      expectClose(new Doubling().diag(), Array<number>(n).fill(2), tolerance);
+      await expectClose(new Doubling().diag(), Array<number>(n).fill(2), tolerance);
     });
   });
 });

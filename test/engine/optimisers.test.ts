@@ -15,22 +15,22 @@ import { CgNewton } from '../../src/engine/optim/cg-newton.js';
 import { Kfac, type KfacOptions } from '../../src/engine/optim/kfac.js';
 import { Sgd } from '../../src/engine/optim/sgd.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf, numbersOfAll } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 
 const close = { rtol: 1e-5, atol: 1e-7 };
 const seeded = (shape: number[], seed: number): tf.Tensor => tf.randomNormal(shape, 0, 0.5, 'float32', seed);
 
 /** Several steps on made-up gradients: what the optimiser does, and what `rule` says in float64, element by element. */
-function compareWithRule(
+async function compareWithRule(
   create: () => Sgd | Adam,
   rule: () => (value: number, gradient: number, step: number) => number,
-): void {
-  tf.tidy(() => {
+): Promise<void> {
+  await inScope(async () => {
     // One parameter large enough to be updated alone, three that go together.
     const layers = [new Linear(seeded([130, 128], 1), seeded([130], 2)), new Linear(seeded([3, 2], 3), seeded([3], 4))];
     const { parameters } = new Sequential(layers);
-    const expected = parameters.map(({ parameter }) => Array.from(parameter.value.dataSync()));
+    const expected = await numbersOfAll(parameters.map(({ parameter }) => parameter.value));
     const rules = expected.map((values) => values.map(rule));
     const optimizer = create();
     for (let step = 1; step <= 6; step++) {
@@ -38,11 +38,11 @@ function compareWithRule(
         parameters.map(({ path, parameter }, i) => [path, seeded(parameter.shape, 10 * step + i)]),
       );
       optimizer.update(parameters, gradients);
-      parameters.forEach(({ path, parameter }, i) => {
-        const g = gradients[path]!.dataSync();
+      for (const [i, { path, parameter }] of parameters.entries()) {
+        const g = await numbersOf(gradients[path]!);
         expected[i] = expected[i]!.map((value, j) => rules[i]![j]!(value, g[j]!, step));
-        expectClose(parameter.value, expected[i], close, `${path} after step ${step}`);
-      });
+        await expectClose(parameter.value, expected[i], close, `${path} after step ${step}`);
+      }
     }
     optimizer.dispose();
     parameters.forEach(({ parameter }) => parameter.dispose());
@@ -126,7 +126,11 @@ function matrixOf(gradients: Record<string, tf.Tensor>, place: string): tf.Tenso
   return bias ? tf.concat([matrix, tf.reshape(bias, [-1, 1])], 1) : matrix;
 }
 
-async function stepsOfKfac(options: KfacOptions, steps: number, look: (kfac: Kfac, model: Sequential) => void) {
+async function stepsOfKfac(
+  options: KfacOptions,
+  steps: number,
+  look: (kfac: Kfac, model: Sequential) => void | Promise<void>,
+) {
   tf.engine().startScope();
   const model = convolutionalNet();
   const kfac = new Kfac(options);
@@ -135,10 +139,14 @@ async function stepsOfKfac(options: KfacOptions, steps: number, look: (kfac: Kfa
     const { klSum, nu } = await kfac.update(model, trace, gradients);
     tf.dispose([klSum, nu]);
   }
-  look(kfac, model);
+  await look(kfac, model);
   kfac.dispose();
   model.dispose();
   tf.engine().endScope();
+}
+
+function valuesOfParameters(model: Sequential): Promise<number[][]> {
+  return numbersOfAll(model.parameters.map(({ parameter }) => parameter.value));
 }
 
 describeOnEveryBackend('K-FAC', () => {
@@ -150,7 +158,7 @@ describeOnEveryBackend('K-FAC', () => {
       const before = model.parameters.map(({ parameter }) => tf.clone(parameter.value));
       const { trace, gradients } = differentiate(model, pictures(), labels());
       const { klSum, nu } = await kfac.update(model, trace, gradients);
-      expect(nu.dataSync()[0]).toBe(1);
+      expect(await numbersOf(nu)).toEqual([1]);
       const steps = Object.fromEntries(
         model.parameters.map(({ path, parameter }, i) => [path, tf.sub(before[i]!, parameter.value)]),
       );
@@ -160,10 +168,10 @@ describeOnEveryBackend('K-FAC', () => {
         const direction = matrixOf(steps, place);
         const back = tf.add(tf.matMul(tf.matMul(outputs, direction), inputs), tf.mul(0.1, direction));
         const gradient = matrixOf(gradients.parameters, place);
-        expectClose(back, Array.from(gradient.dataSync()), { rtol: 1e-4, atol: 0 }, place);
-        sum += tf.sum(tf.mul(direction, gradient)).dataSync()[0]!;
+        await expectClose(back, gradient, { rtol: 1e-4, atol: 0 }, place);
+        sum += (await numbersOf(tf.sum(tf.mul(direction, gradient))))[0]!;
       }
-      expectClose(klSum, [sum], { rtol: 1e-4, atol: 0 });
+      await expectClose(klSum, [sum], { rtol: 1e-4, atol: 0 });
       tf.dispose([klSum, nu]);
       kfac.dispose();
       model.dispose();
@@ -178,8 +186,8 @@ describeOnEveryBackend('K-FAC', () => {
     await stepsOfKfac(options, 1, (kfac) => {
       atFirst = scalesOf(kfac).map((scales) => tf.keep(scales));
     });
-    await stepsOfKfac(options, 2, (kfac, model) => {
-      ['0', '3'].forEach((place, l) => {
+    await stepsOfKfac(options, 2, async (kfac, model) => {
+      for (const [l, place] of ['0', '3'].entries()) {
         const { inputs, outputs, scales } = kfac.bases.get(place)!;
         const squares = tf.unstack(pictures()).map((picture, n) => {
           const single = differentiate(model, tf.expandDims(picture, 0), tf.slice(labels(), [n], [1]));
@@ -187,8 +195,8 @@ describeOnEveryBackend('K-FAC', () => {
           return tf.square(tf.matMul(tf.matMul(outputs, gradient, true, false), inputs));
         });
         const expected = tf.add(tf.mul(0.5, atFirst[l]!), tf.mul(0.5, tf.mean(tf.stack(squares), 0)));
-        expectClose(scales, Array.from(expected.dataSync()), { rtol: 1e-4, atol: 0 }, place);
-      });
+        await expectClose(scales, expected, { rtol: 1e-4, atol: 0 }, place);
+      }
     });
     tf.dispose(atFirst);
   });
@@ -197,26 +205,26 @@ describeOnEveryBackend('K-FAC', () => {
     const run = async (steps: number, weightDecay: number): Promise<number[]> => {
       let values: number[] = [];
       const options = { lr: 0.1, momentum: 0, TCov: 1, TInv: 1000, weightDecay };
-      await stepsOfKfac(options, steps, (_, model) => {
-        values = model.parameters.flatMap(({ parameter }) => Array.from(parameter.value.dataSync()));
+      await stepsOfKfac(options, steps, async (_, model) => {
+        values = (await valuesOfParameters(model)).flat();
       });
       return values;
     };
     expect(await run(20, 0.5)).toEqual(await run(20, 0));
     const atStep20 = await run(20, 0);
     const expected = (await run(21, 0)).map((value, i) => value - 0.1 * 0.5 * atStep20[i]!);
-    expectClose(await run(21, 0.5), expected, close);
+    await expectClose(await run(21, 0.5), expected, close);
   });
 
   it('does nothing, and nothing bad, without gradients', async () => {
     tf.engine().startScope();
     const model = convolutionalNet();
-    const before = model.parameters.map(({ parameter }) => Array.from(parameter.value.dataSync()));
+    const before = await valuesOfParameters(model);
     const trace = model.forward(pictures());
     const kfac = new Kfac({ lr: 0.1 });
     const { klSum, nu } = await kfac.update(model, trace, backpropagate(model, trace, tf.zerosLike(trace.output)));
-    expect([klSum.dataSync()[0], nu.dataSync()[0]]).toEqual([0, 1]);
-    expect(model.parameters.map(({ parameter }) => Array.from(parameter.value.dataSync()))).toEqual(before);
+    expect(await numbersOfAll([klSum, nu])).toEqual([[0], [1]]);
+    expect(await valuesOfParameters(model)).toEqual(before);
     tf.dispose([klSum, nu]);
     kfac.dispose();
     model.dispose();
@@ -264,7 +272,7 @@ describeOnEveryBackend('Levenberg-Marquardt', () => {
     await expectNoLeak(async () => {
       alphas = await regression({ lr: 1, alpha: 0.09, least: 0.03 }, 4);
     });
-    expectClose(alphas, [0.06, 0.04, 0.03, 0.03], close);
+    await expectClose(alphas, [0.06, 0.04, 0.03, 0.03], close);
   });
 
   it('damps more when the loss does not follow', async () => {
@@ -302,11 +310,11 @@ describeOnEveryBackend('eigh', () => {
       const half = seeded([7, 7], 1);
       const a = tf.tidy(() => tf.add(half, tf.transpose(half)));
       const { values, vectors } = await eigh(a);
-      tf.tidy(() => {
+      await inScope(async () => {
         const rebuilt = tf.matMul(tf.mul(vectors, values), vectors, false, true);
-        expectClose(rebuilt, Array.from(a.dataSync()), close);
-        expectClose(tf.matMul(vectors, vectors, true, false), Array.from(tf.eye(7).dataSync()), close);
-        const list = Array.from(values.dataSync());
+        await expectClose(rebuilt, a, close);
+        await expectClose(tf.matMul(vectors, vectors, true, false), tf.eye(7), close);
+        const list = await numbersOf(values);
         expect(list).toEqual([...list].sort((p, q) => p - q));
       });
       tf.dispose([half, a, values, vectors]);

@@ -6,7 +6,7 @@ import { backpropagate } from '../../src/engine/nn/backward.js';
 import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
 import {
   expectClose,
   type GoldenTensor,
@@ -24,18 +24,18 @@ describeOnEveryBackend('row blocks of any operator', () => {
     { shape: [5, 2], axis: 0 },
     { shape: [1, 2, 1, 5], axis: 3 },
     { shape: [5], axis: 0 },
-  ])('keeps the diagonal blocks of $shape along axis $axis', ({ shape, axis }) => {
+  ])('keeps the diagonal blocks of $shape along axis $axis', async ({ shape, axis }) => {
     const n = tf.util.sizeFromShape(shape);
     const inner = n / 5;
     const row = (i: number): number => (axis === 0 ? Math.floor(i / inner) : i % 5);
     const entry = (i: number, j: number): number => Math.cos(i * j) + (i === j ? n : 0);
-    tf.tidy(() => {
+    await inScope(async () => {
       const values = Array.from({ length: n * n }, (_, k) => entry(Math.floor(k / n), k % n));
       const blocks = inRowBlocks(denseOperator(tf.tensor2d(values, [n, n]), shape), 3, axis);
       const expected = values.map((value, k) =>
         Math.floor(row(Math.floor(k / n)) / 2) === Math.floor(row(k % n) / 2) ? value : 0,
       );
-      expectClose(blocks.toDense(), expected, { rtol: 1e-6, atol: 0 });
+      await expectClose(blocks.toDense(), expected, { rtol: 1e-6, atol: 0 });
       blocks.dispose();
     });
   });
@@ -68,9 +68,9 @@ describeOnEveryBackend('row blocks of any operator', () => {
           reduced!.map(({ iterations, stop }) => [iterations, stop]),
         );
         expect(ofExact!.map(({ stop }) => stop)).toEqual(reduced!.map(() => 'converged'));
-        tf.tidy(() => {
-          const [first, second] = results.map(({ x }, i) => Array.from(systems[i]!.lift(x).dataSync()));
-          expectClose(second!, first!, { rtol: 1e-4, atol: 1e-7 }, path);
+        await inScope(async () => {
+          const [first, second] = results.map(({ x }, i) => systems[i]!.lift(x));
+          await expectClose(second!, first!, { rtol: 1e-4, atol: 1e-7 }, path);
         });
         systems.forEach((system) => system.dispose());
         operators.forEach((operator) => operator.dispose());

@@ -51,14 +51,14 @@ async function runVariant(
     comparison.equal(`${what}: x is finite`, x.every(Number.isFinite), true);
     if (report.converged) {
       const zeros = b.data.map(() => 0);
-      comparison.close(`${what}: residual`, residual(A, b, variant.alpha ?? 0, x), zeros, norm(b.data));
+      await comparison.close(`${what}: residual`, residual(A, b, variant.alpha ?? 0, x), zeros, norm(b.data));
     }
     comparison.notes.push(`${what}: NaN in the reference, here ${report.stop} after ${report.iterations} iterations`);
     return;
   }
   comparison.equal(`${what}: converged`, report.converged, expected.converged);
-  comparison.close(`${what}: bound`, report.bound, expected.stop_bound);
-  comparison.close(`${what}: x`, x, expected.x);
+  await comparison.close(`${what}: bound`, report.bound, expected.stop_bound);
+  await comparison.close(`${what}: x`, x, expected.x);
   if (countsDiffer) {
     // The reference itself counts differently in float32: all that holds is the promise of the stopping rule.
     const meets = norm(residual(A, b, variant.alpha ?? 0, x)) <= report.bound * (1 + comparison.tolerance.rtol);
@@ -71,7 +71,7 @@ async function runVariant(
   for (const [i, wanted] of (expected.residual_norms?.data ?? []).entries()) {
     // The residual after iteration i + 1 is where the same system ends if that many iterations are allowed.
     const { report: early } = await solve(A, b, { ...variant, tol: 0, atol: 0, maxiter: i });
-    comparison.close(`${what}: residual norm ${i}`, early.residualNorm, wanted, norm(b.data));
+    await comparison.close(`${what}: residual norm ${i}`, early.residualNorm, wanted, norm(b.data));
   }
 }
 

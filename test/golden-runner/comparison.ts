@@ -1,5 +1,5 @@
 import type * as tf from '../../src/engine/tf.js';
-import type { GoldenTensor, Tolerance } from '../support/golden.js';
+import { type GoldenTensor, type Tolerance, valuesOf } from '../support/golden.js';
 
 /** A number, a list or a tensor that came out, or that should. */
 export type Numbers = tf.Tensor | GoldenTensor | readonly number[] | number;
@@ -29,12 +29,12 @@ export class Comparison {
    *
    * @param scale  the largest entry of `expected` if absent
    */
-  close(what: string, got: Numbers, expected: Numbers | typeof notANumber, scale?: number): void {
+  async close(what: string, got: Numbers, expected: Numbers | typeof notANumber, scale?: number): Promise<void> {
     if (expected === notANumber) {
       this.notes.push(`${what}: NaN in the reference, not compared`);
       return;
     }
-    const [values, wanted] = [valuesOf(got), valuesOf(expected)];
+    const [values, wanted] = [await listOf(got), await listOf(expected)];
     this.compared++;
     if (values.length !== wanted.length) {
       this.failures.push(`${what}: ${values.length} numbers instead of ${wanted.length}`);
@@ -64,10 +64,8 @@ export class Comparison {
   }
 }
 
-function valuesOf(x: Numbers): readonly number[] {
-  if (typeof x === 'number') return [x];
-  if ('dataSync' in x) return Array.from(x.dataSync());
-  return 'data' in x ? x.data : x;
+function listOf(x: Numbers): readonly number[] | Promise<readonly number[]> {
+  return typeof x === 'number' ? [x] : valuesOf(x);
 }
 
 /** The largest magnitude; infinite if one is NaN. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { useBackend } from '../../src/engine/backend/index.js';
+import { describeOnEveryBackend } from '../support/backends.js';
 import { kindOf, labKinds, runCase } from './case.js';
 import type { Comparison } from './comparison.js';
 import { tableOf } from './table.js';
@@ -32,10 +32,7 @@ async function check(file: string, where: string): Promise<void> {
 }
 
 if (engineFiles.length > 0) {
-  describe.each(['cpu', 'wasm'] as const)('golden numbers on %s', (backend) => {
-    beforeAll(async () => {
-      await useBackend(backend);
-    });
+  describeOnEveryBackend('golden numbers', (backend) => {
     test.each(named(engineFiles))('%s', (_, file) => check(file, backend));
   });
 }

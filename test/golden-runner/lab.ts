@@ -19,10 +19,10 @@ interface MergeExpected {
  * the reference drops the former silently and refuses the latter (README, section 6); at the steps of the file the numbers
  * are the same.
  */
-export function runMerge(
+export async function runMerge(
   { given, expected }: Golden<{ files: Record<string, string> }, MergeExpected>,
   comparison: Comparison,
-): void {
+): Promise<void> {
   comparison.onlyKeys('expected', expected, [
     'error',
     'columns',
@@ -59,12 +59,12 @@ export function runMerge(
   comparison.equal('steps without a row', missing, []);
   for (const [i, step] of steps.entries()) {
     const got = at.get(step);
-    comparison.close(`mean at step ${step}`, got?.mean ?? NaN, mean[i]!);
+    await comparison.close(`mean at step ${step}`, got?.mean ?? NaN, mean[i]!);
     const deviation = std[i] ?? null;
     if (deviation === null) comparison.equal(`std at step ${step}`, got?.std, null);
-    else comparison.close(`std at step ${step}`, got?.std ?? NaN, deviation);
+    else await comparison.close(`std at step ${step}`, got?.std ?? NaN, deviation);
     for (const { label, rows } of seeds) {
-      comparison.close(`${label} at step ${step}`, valueOf(rows, step), expected.values![label]![i]!);
+      await comparison.close(`${label} at step ${step}`, valueOf(rows, step), expected.values![label]![i]!);
     }
   }
   const further = merged.steps.length - steps.length;

@@ -45,19 +45,19 @@ type LayerGolden = Golden<Given, Expected, { layer: LayerSpec }>;
 /** The layer after forward and backward pass, and how numbers of the file get into the engine's order. */
 type Subject = ReturnType<typeof prepare>;
 
-export function runLayer({ spec, given, expected }: LayerGolden, comparison: Comparison): void {
+export async function runLayer({ spec, given, expected }: LayerGolden, comparison: Comparison): Promise<void> {
   comparison.onlyKeys('expected', expected, ['output', 'grad_input', 'grad_params', 'hbp', 'cvp']);
   checkLayers([spec.layer], comparison);
   const subject = prepare(spec.layer, given);
   const { layer, saved, gradients } = subject;
-  comparison.close('output', subject.trace.output, subject.ofOutput(expected.output));
+  await comparison.close('output', subject.trace.output, subject.ofOutput(expected.output));
   const gradInput = layer.inputVjp(saved, gradients.outputs[0]!);
-  comparison.close('grad_input', gradInput, subject.ofInput(expected.grad_input));
+  await comparison.close('grad_input', gradInput, subject.ofInput(expected.grad_input));
   for (const [name, gradient] of Object.entries(expected.grad_params)) {
-    comparison.close(`grad ${name}`, gradients.parameters[`0.${name}`]!, subject.ofParameter(name, gradient));
+    await comparison.close(`grad ${name}`, gradients.parameters[`0.${name}`]!, subject.ofParameter(name, gradient));
   }
-  for (const wanted of expected.hbp ?? []) compareHbp(subject, wanted, comparison);
-  for (const wanted of expected.cvp ?? []) compareCvp(subject, wanted, comparison);
+  for (const wanted of expected.hbp ?? []) await compareHbp(subject, wanted, comparison);
+  for (const wanted of expected.cvp ?? []) await compareCvp(subject, wanted, comparison);
   subject.model.dispose();
 }
 
@@ -88,7 +88,11 @@ function prepare(spec: LayerSpec, given: Given) {
   };
 }
 
-function compareHbp(subject: Subject, wanted: NonNullable<Expected['hbp']>[number], comparison: Comparison): void {
+async function compareHbp(
+  subject: Subject,
+  wanted: NonNullable<Expected['hbp']>[number],
+  comparison: Comparison,
+): Promise<void> {
   comparison.onlyKeys('expected.hbp', wanted, [
     ...['average_input_jacobian', 'average_parameter_jacobian', 'modes', 'input_hessian', 'hvp'],
   ]);
@@ -106,46 +110,50 @@ function compareHbp(subject: Subject, wanted: NonNullable<Expected['hbp']>[numbe
     };
     const what = `hbp ${secondOrder} ${averageInput}/${averageParameter}:`;
     const hessian = rules[layer.kind].inputHessian({ layer, saved, outputHessian, outputGradient, options });
-    comparison.close(`${what} input`, hessian, sampleHessian(wanted.input_hessian, inputSample));
+    await comparison.close(`${what} input`, hessian, sampleHessian(wanted.input_hessian, inputSample));
     if (layer.parameters.length === 0) continue;
     const curvature = hessianBackpropagation(model, trace, gradients, outputHessian, options);
-    compareProducts(what, subject, curvature, wanted.hvp, comparison);
+    await compareProducts(what, subject, curvature, wanted.hvp, comparison);
   }
 }
 
-function compareCvp(subject: Subject, wanted: NonNullable<Expected['cvp']>[number], comparison: Comparison): void {
+async function compareCvp(
+  subject: Subject,
+  wanted: NonNullable<Expected['cvp']>[number],
+  comparison: Comparison,
+): Promise<void> {
   comparison.onlyKeys('expected.cvp', wanted, ['modes', 'input_hvp', 'hvp']);
   const { given, model, layer, trace, gradients, ofInput } = subject;
   const { shape } = ofInput(given.input);
   for (const secondOrder of wanted.modes) {
     const what = `cvp ${secondOrder}:`;
     const onInput = inputCurvature(model, trace, gradients, outputOperator(subject), shape, { secondOrder });
-    wanted.input_hvp.forEach((product, k) => {
+    for (const [k, product] of wanted.input_hvp.entries()) {
       const v = tensorOf(ofInput(given.vectors['input']![k]!));
-      comparison.close(`${what} input ${k}`, onInput.matvec(v), ofInput(product));
-    });
+      await comparison.close(`${what} input ${k}`, onInput.matvec(v), ofInput(product));
+    }
     onInput.dispose();
     if (layer.parameters.length === 0) continue;
     const curvature = curvatureProducts(model, trace, gradients, outputOperator(subject), { secondOrder });
-    compareProducts(what, subject, curvature, wanted.hvp, comparison);
+    await compareProducts(what, subject, curvature, wanted.hvp, comparison);
   }
 }
 
 /** Products of the parameters' curvature with the vectors of the file; takes the curvature over. */
-function compareProducts(
+async function compareProducts(
   what: string,
   { given, ofParameter }: Subject,
   curvature: Record<string, LinearOperator>,
   hvp: Products,
   comparison: Comparison,
-): void {
+): Promise<void> {
   comparison.equal(`${what} parameters`, Object.keys(hvp).sort(), Object.keys(given.params).sort());
   for (const [name, products] of Object.entries(hvp)) {
     const operator = curvature[`0.${name}`]!;
-    products.forEach((product, k) => {
+    for (const [k, product] of products.entries()) {
       const v = tf.reshape(tensorOf(ofParameter(name, given.vectors[name]![k]!)), [...operator.shape]);
-      comparison.close(`${what} ${name} ${k}`, operator.matvec(v), ofParameter(name, product));
-    });
+      await comparison.close(`${what} ${name} ${k}`, operator.matvec(v), ofParameter(name, product));
+    }
   }
   Object.values(curvature).forEach((operator) => operator.dispose());
 }

@@ -27,20 +27,20 @@ export function crossEntropyOf({ type, reduction }: LossSpec): CrossEntropy {
   return new CrossEntropy(reduction);
 }
 
-export function runLoss({ spec, given, expected }: LossGolden, comparison: Comparison): void {
+export async function runLoss({ spec, given, expected }: LossGolden, comparison: Comparison): Promise<void> {
   comparison.onlyKeys('expected', expected, ['loss', 'softmax', 'grad_input', 'hbp', 'cvp']);
   comparison.onlyKeys('expected.hbp', expected.hbp, ['batch_averaged_hessian']);
   comparison.onlyKeys('expected.cvp', expected.cvp, ['input_hvp']);
   const loss = crossEntropyOf(spec.loss);
   const { value, saved } = loss.forward(tensorOf(given.input), tensorOf(given.labels));
-  comparison.close('loss', value, expected.loss);
-  comparison.close('softmax', saved.probabilities, expected.softmax);
-  comparison.close('grad_input', loss.gradient(saved), expected.grad_input);
-  comparison.close('hbp', loss.averagedHessian(saved), expected.hbp.batch_averaged_hessian);
+  await comparison.close('loss', value, expected.loss);
+  await comparison.close('softmax', saved.probabilities, expected.softmax);
+  await comparison.close('grad_input', loss.gradient(saved), expected.grad_input);
+  await comparison.close('hbp', loss.averagedHessian(saved), expected.hbp.batch_averaged_hessian);
   const hessian = lossHessian(loss, saved);
-  given.vectors.input.forEach((vector, k) => {
+  for (const [k, vector] of given.vectors.input.entries()) {
     const product = hessian.matvec(tf.reshape(tensorOf(vector), given.input.shape));
-    comparison.close(`cvp ${k}`, product, expected.cvp.input_hvp[k]!);
-  });
+    await comparison.close(`cvp ${k}`, product, expected.cvp.input_hvp[k]!);
+  }
   hessian.dispose();
 }

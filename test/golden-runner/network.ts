@@ -39,7 +39,7 @@ type NetworkGolden = Golden<
   { network: { layers: LayerSpec[] }; loss: LossSpec }
 >;
 
-export function runNetwork({ spec, given, expected }: NetworkGolden, comparison: Comparison): void {
+export async function runNetwork({ spec, given, expected }: NetworkGolden, comparison: Comparison): Promise<void> {
   comparison.onlyKeys('expected', expected, [
     ...['output', 'loss', 'grads', 'grad_input', 'hbp', 'cvp', 'exact_ggn_vp', 'exact_hessian_vp'],
   ]);
@@ -52,23 +52,27 @@ export function runNetwork({ spec, given, expected }: NetworkGolden, comparison:
   const { value, saved } = loss.forward(trace.output, tensorOf(given.labels));
   const gradients = backpropagate(model, trace, loss.gradient(saved));
 
-  comparison.close('output', trace.output, expected.output);
-  comparison.close('loss', value, expected.loss);
+  await comparison.close('output', trace.output, expected.output);
+  await comparison.close('loss', value, expected.loss);
   comparison.equal('parameters', Object.keys(gradients.parameters).sort(), Object.keys(expected.grads).sort());
   for (const [path, gradient] of Object.entries(expected.grads)) {
-    comparison.close(`grad ${path}`, gradients.parameters[path]!, layouts[path]!(gradient));
+    await comparison.close(`grad ${path}`, gradients.parameters[path]!, layouts[path]!(gradient));
   }
-  comparison.close('grad_input', inputGradient(model, trace, gradients), activations(expected.grad_input));
+  await comparison.close('grad_input', inputGradient(model, trace, gradients), activations(expected.grad_input));
 
-  const compareProducts = (what: string, curvature: Record<string, LinearOperator>, hvp: Products): void => {
+  const compareProducts = async (
+    what: string,
+    curvature: Record<string, LinearOperator>,
+    hvp: Products,
+  ): Promise<void> => {
     comparison.equal(`${what} parameters`, Object.keys(hvp).sort(), Object.keys(expected.grads).sort());
     for (const [path, products] of Object.entries(hvp)) {
       const operator = curvature[path]!;
       const layout = layouts[path]!;
-      products.forEach((product, k) => {
+      for (const [k, product] of products.entries()) {
         const v = tf.reshape(tensorOf(layout(given.vectors[path]![k]!)), [...operator.shape]);
-        comparison.close(`${what} ${path} ${k}`, operator.matvec(v), layout(product));
-      });
+        await comparison.close(`${what} ${path} ${k}`, operator.matvec(v), layout(product));
+      }
     }
     Object.values(curvature).forEach((operator) => operator.dispose());
   };
@@ -83,17 +87,21 @@ export function runNetwork({ spec, given, expected }: NetworkGolden, comparison:
     for (const secondOrder of wanted.modes) {
       const options = { secondOrder, averageInputJacobian, averageParameterJacobian };
       const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), options);
-      compareProducts(`hbp ${secondOrder} ${averageInputJacobian}/${averageParameterJacobian}`, curvature, wanted.hvp);
+      await compareProducts(
+        `hbp ${secondOrder} ${averageInputJacobian}/${averageParameterJacobian}`,
+        curvature,
+        wanted.hvp,
+      );
     }
   }
   const exact = (secondOrder: SecondOrder): Record<string, LinearOperator> =>
     curvatureProducts(model, trace, gradients, lossHessian(loss, saved), { secondOrder });
   for (const wanted of expected.cvp ?? []) {
     comparison.onlyKeys('expected.cvp', wanted, ['modes', 'hvp']);
-    for (const mode of wanted.modes) compareProducts(`cvp ${mode}`, exact(mode), wanted.hvp);
+    for (const mode of wanted.modes) await compareProducts(`cvp ${mode}`, exact(mode), wanted.hvp);
   }
-  if (expected.exact_ggn_vp) compareProducts('ggn', exact('zero'), expected.exact_ggn_vp);
-  if (expected.exact_hessian_vp) compareProducts('hessian', exact('none'), expected.exact_hessian_vp);
+  if (expected.exact_ggn_vp) await compareProducts('ggn', exact('zero'), expected.exact_ggn_vp);
+  if (expected.exact_hessian_vp) await compareProducts('hessian', exact('none'), expected.exact_hessian_vp);
   model.dispose();
 }
 

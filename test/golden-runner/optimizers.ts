@@ -149,7 +149,7 @@ function kfac(settings: Settings, eigenbases?: Eigenbases): Optimizer {
   return {
     step: async (model, { trace, gradients }) => {
       const { klSum, nu } = await optimizer.update(model, trace, gradients);
-      const stepped = { klSum: klSum.dataSync()[0]!, nu: nu.dataSync()[0]! };
+      const stepped = { klSum: (await klSum.data())[0]!, nu: (await nu.data())[0]! };
       tf.dispose([klSum, nu]);
       return stepped;
     },
@@ -165,7 +165,9 @@ function inBases(eigenbases: Eigenbases): Eigh {
   return async (matrix) => {
     const { values, vectors } = await eighOnHost(matrix); // float32 turns eigenvectors of close eigenvalues
     const given = tensorOf(queue.shift()!);
-    const overlap = tf.tidy(() => tf.min(tf.abs(tf.sum(tf.mul(vectors, given), 0))).dataSync()[0]!);
+    const least = tf.tidy(() => tf.min(tf.abs(tf.sum(tf.mul(vectors, given), 0))));
+    const [overlap = NaN] = await least.data();
+    least.dispose();
     if (!(overlap > 0.99)) throw new Error(`eigenvectors of the file are not ours: overlap ${overlap}`);
     vectors.dispose();
     return { values, vectors: given };

@@ -67,41 +67,44 @@ export async function runTraining(golden: TrainingGolden, comparison: Comparison
       const { value, saved } = loss.forward(trace.output, tensorOf(labels[k]!));
       return { trace, value, saved, gradients: backpropagate(model, trace, loss.gradient(saved)) };
     });
-    comparison.close(`step ${k}: loss`, pass.value, wanted.loss);
+    await comparison.close(`step ${k}: loss`, pass.value, wanted.loss);
     const { reports, klSum, nu } = await optimizer.step(model, pass);
-    if (wanted.kl_sum !== undefined) comparison.close(`step ${k}: kl_sum`, klSum ?? NaN, wanted.kl_sum);
-    if (wanted.nu !== undefined) comparison.close(`step ${k}: nu`, nu ?? NaN, wanted.nu);
-    wanted.params.forEach((parameter, i) => {
+    if (wanted.kl_sum !== undefined) await comparison.close(`step ${k}: kl_sum`, klSum ?? NaN, wanted.kl_sum);
+    if (wanted.nu !== undefined) await comparison.close(`step ${k}: nu`, nu ?? NaN, wanted.nu);
+    for (const [i, parameter] of wanted.params.entries()) {
       const placed = model.parameters.find(({ path }) => path === parameter.param)!;
       const ignored = golden.float32.integer_mismatches.some(({ path }) => path.startsWith(`/steps/${k}/params/${i}/`));
       const gradient = pass.gradients.parameters[parameter.param]!;
       const block = blockOf(parameter, wanted.params);
       const what = `step ${k}: ${parameter.param}${block ? ` block ${parameter.block}` : ''}`;
-      comparison.close(`${what}: gradient norm`, norm(rowsOf(gradient, block)), parameter.grad_norm);
-      comparison.close(`${what}: norm`, norm(rowsOf(placed.parameter.value, block)), parameter.norm);
-      compareCg(what, reports?.[parameter.param], parameter, ignored, comparison);
-    });
+      await comparison.close(`${what}: gradient norm`, norm(await rowsOf(gradient, block)), parameter.grad_norm);
+      await comparison.close(`${what}: norm`, norm(await rowsOf(placed.parameter.value, block)), parameter.norm);
+      await compareCg(what, reports?.[parameter.param], parameter, ignored, comparison);
+    }
     tf.dispose([pass.trace, pass.value, pass.saved, pass.gradients] as unknown as tf.Tensor[]);
     if (k === 0) {
-      compareAll('after step 1', model.parameters, expected.params_after_step_1, layouts, comparison);
+      await compareAll('after step 1', model.parameters, expected.params_after_step_1, layouts, comparison);
     }
   }
-  compareAll('final', model.parameters, expected.final_params, layouts, comparison);
-  const finalLosses = inputs.map((input, k) =>
-    tf.tidy(
-      () => loss.forward(model.forward(tensorOf(activations(input))).output, tensorOf(labels[k]!)).value.dataSync()[0]!,
+  await compareAll('final', model.parameters, expected.final_params, layouts, comparison);
+  const finalLosses = tf.tidy(() =>
+    tf.stack(
+      inputs.map(
+        (input, k) => loss.forward(model.forward(tensorOf(activations(input))).output, tensorOf(labels[k]!)).value,
+      ),
     ),
   );
-  comparison.close('final losses', finalLosses, expected.final_losses);
+  await comparison.close('final losses', finalLosses, expected.final_losses);
+  finalLosses.dispose();
   for (const [path, factor] of Object.entries(expected.final_cov_a ?? {})) {
     const layout = factorLayout(given.params[`${path}.weight`]!, layouts[`${path}.weight`]!, factor);
-    comparison.close(`final_cov_a ${path}`, optimizer.factors!().get(path)!.inputs, layout);
+    await comparison.close(`final_cov_a ${path}`, optimizer.factors!().get(path)!.inputs, layout);
   }
   for (const [path, factor] of Object.entries(expected.final_cov_g ?? {})) {
-    comparison.close(`final_cov_g ${path}`, optimizer.factors!().get(path)!.outputs, factor);
+    await comparison.close(`final_cov_g ${path}`, optimizer.factors!().get(path)!.outputs, factor);
   }
   for (const [path, scales] of Object.entries(expected.final_scales ?? {})) {
-    comparison.close(`final_scales ${path}`, optimizer.scales!(path), scales);
+    await comparison.close(`final_scales ${path}`, optimizer.scales!(path), scales);
   }
   optimizer.dispose();
   model.dispose();
@@ -137,40 +140,40 @@ function blockOf({ param, block, rows }: StepOfParameter, all: readonly StepOfPa
   return { start: before.reduce((sum, other) => sum + other.rows!, 0), rows: rows! };
 }
 
-function rowsOf(tensor: tf.Tensor, block: RowRange | null): number[] {
-  const values = Array.from(tensor.dataSync());
+async function rowsOf(tensor: tf.Tensor, block: RowRange | null): Promise<number[]> {
+  const values = Array.from(await tensor.data());
   if (!block) return values;
   const size = values.length / (tensor.shape[0] ?? 1);
   return values.slice(block.start * size, (block.start + block.rows) * size);
 }
 
-function compareCg(
+async function compareCg(
   what: string,
   reports: readonly CgReport[] | undefined,
   { cg, block }: StepOfParameter,
   countDiffers: boolean,
   comparison: Comparison,
-): void {
+): Promise<void> {
   if (!cg) return;
   const report = reports?.[block ?? 0];
   comparison.equal(`${what}: converged`, report?.converged, cg.converged);
-  comparison.close(`${what}: bound`, report?.bound ?? NaN, cg.stop_bound);
+  await comparison.close(`${what}: bound`, report?.bound ?? NaN, cg.stop_bound);
   if (countDiffers) return;
   comparison.equal(`${what}: iterations`, report?.iterations, cg.iterations);
   const last = cg.residual_norms.data.at(-1)!;
-  comparison.close(`${what}: residual`, report?.residualNorm ?? NaN, last, cg.rhs_norm);
+  await comparison.close(`${what}: residual`, report?.residualNorm ?? NaN, last, cg.rhs_norm);
 }
 
-function compareAll(
+async function compareAll(
   what: string,
   parameters: readonly PlacedParameter[],
   expected: Params,
   layouts: Record<string, ParameterLayout>,
   comparison: Comparison,
-): void {
+): Promise<void> {
   comparison.equal(`${what} parameters`, parameters.map(({ path }) => path).sort(), Object.keys(expected).sort());
   for (const { path, parameter } of parameters) {
-    comparison.close(`${what} ${path}`, parameter.value, layouts[path]!(expected[path]!));
+    await comparison.close(`${what} ${path}`, parameter.value, layouts[path]!(expected[path]!));
   }
 }
 

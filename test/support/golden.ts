@@ -186,14 +186,13 @@ export function toleranceOf(golden: Golden<unknown, unknown>): Tolerance {
 }
 
 /** max|got - expected| <= atol + rtol * max|expected|: the largest entry decides, as in the README. */
-export function expectClose(
+export async function expectClose(
   got: tf.Tensor | number[],
-  expected: GoldenTensor | number[],
+  expected: tf.Tensor | GoldenTensor | number[],
   { rtol, atol }: Tolerance,
   what = 'tensor',
-): void {
-  const values = Array.isArray(got) ? got : Array.from(got.dataSync());
-  const wanted = Array.isArray(expected) ? expected : expected.data;
+): Promise<void> {
+  const [values, wanted] = [await valuesOf(got), await valuesOf(expected)];
   expect([what, values.length]).toEqual([what, wanted.length]);
   let error = 0;
   let largest = 0;
@@ -204,4 +203,10 @@ export function expectClose(
   });
   const limit = atol + rtol * largest;
   if (!(error <= limit)) throw new Error(`${what}: off by ${error}, allowed ${limit} (largest entry ${largest})`);
+}
+
+/** The numbers of a tensor on the device, of one of the files, or of a list. */
+export async function valuesOf(x: tf.Tensor | GoldenTensor | readonly number[]): Promise<readonly number[]> {
+  if (x instanceof tf.Tensor) return Array.from(await x.data());
+  return 'data' in x ? x.data : x;
 }

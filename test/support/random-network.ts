@@ -126,8 +126,3 @@ function pictureNetwork({ activation, pooling, outputs }: NetworkCase, normal: N
     new Linear(normal([outputs, 8], 0.7), normal([outputs], 0.3)),
   ]);
 }
-
-/** Runs of a law on the present backend: the cpu backend takes ten times as long and gets fewer. */
-export function runsHere(runs: number): number {
-  return tf.getBackend() === 'cpu' ? Math.ceil(runs / 3) : runs;
-}
