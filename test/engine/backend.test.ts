@@ -1,6 +1,6 @@
 import { repairMatMul } from '../../src/engine/backend/webgpu.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
+import { chooseProducts, describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 
 /** The plain triple loop. */
@@ -11,7 +11,11 @@ const matrix = (rows: number, columns: number): number[][] =>
   Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => Math.sin(1 + 7 * r + 3 * c)));
 const transpose = (m: number[][]): number[][] => m[0]!.map((_, c) => m.map((row) => row[c]!));
 
-describeOnEveryBackend('matMul', () => {
+const exact = { rtol: 0, atol: 0 };
+
+describeOnEveryBackend('matMul', (backend) => {
+  if (backend === 'webgpu') beforeAll(() => chooseProducts(-1));
+
   const sizes = [
     [1, 1, 1],
     [3, 1, 4],
@@ -42,6 +46,20 @@ describeOnEveryBackend('matMul', () => {
       await expectClose(row, [51, 51, 102, 111, 111, 222], { rtol: 0, atol: 0 });
       const column = tf.matMul(tf.tensor2d([[1, 2, 3]]), tf.reshape(x, [3, 1]));
       await expectClose(column, [9], { rtol: 0, atol: 0 });
+    });
+  });
+});
+
+describeOnEveryBackend('numbers from booleans and integers', () => {
+  it('go through the kernels that copy elements', async () => {
+    await inScope(async () => {
+      const booleans = tf.cast(tf.equal(tf.tensor2d([[0, 1], [2, 0]]), 0), 'float32'); // prettier-ignore
+      const integers = tf.cast(tf.tensor3d([5, 6, 7, 8, 9, 10], [1, 2, 3], 'int32'), 'float32');
+      await expectClose(tf.transpose(tf.concat([booleans, booleans], 1)), [1, 0, 0, 1, 1, 0, 0, 1], exact);
+      await expectClose(tf.transpose(integers, [0, 2, 1]), [5, 8, 6, 9, 7, 10], exact);
+      await expectClose(tf.pad(integers, [[0, 0], [1, 0], [0, 0]]), [0, 0, 0, 5, 6, 7, 8, 9, 10], exact); // prettier-ignore
+      await expectClose(tf.tile(booleans, [1, 2]), [1, 0, 1, 0, 0, 1, 0, 1], exact);
+      await expectClose(tf.reverse(booleans, 0), [0, 1, 1, 0], exact);
     });
   });
 });

@@ -14,7 +14,7 @@ import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import * as tf from '../../src/engine/tf.js';
 import { ConfigError } from '../../src/errors.js';
-import { describeOnEveryBackend, numbersOf } from '../support/backends.js';
+import { describeOnEveryBackend, numbersOf, partOn } from '../support/backends.js';
 
 /** Reproducible numbers in [0, 1). */
 function source(seed = 1) {
@@ -86,19 +86,23 @@ function peakOf(model: Sequential, input: number[], options: Partial<HbpOptions>
   });
 }
 
-describeOnEveryBackend('memory of Hessian backpropagation', () => {
+/** On webgpu: three blocks, averaged. */
+describeOnEveryBackend('memory of Hessian backpropagation', (backend) => {
   const cases = Object.keys(networks).flatMap((name) =>
     [1, 3].flatMap((blocks) => [true, false].map((average) => [name, blocks, average] as const)),
   );
-  it.each(cases)('the forecast holds: %s, %i blocks, averaged %s', (name, blocks, averageInputJacobian) => {
-    const { model: create, input } = networks[name]!;
-    const model = create();
-    const peak = peakOf(model, input, { blocks, averageInputJacobian, secondOrder: 'abs' });
-    const { peakBytes } = forecastHbp(model, input, { blocks });
-    expect(peakBytes / peak).toBeGreaterThan(0.9);
-    expect(peakBytes / peak).toBeLessThan(1.5);
-    model.dispose();
-  });
+  it.each(partOn(backend, cases, ([, blocks, average]) => blocks === 3 && average))(
+    'the forecast holds: %s, %i blocks, averaged %s',
+    (name, blocks, averageInputJacobian) => {
+      const { model: create, input } = networks[name]!;
+      const model = create();
+      const peak = peakOf(model, input, { blocks, averageInputJacobian, secondOrder: 'abs' });
+      const { peakBytes } = forecastHbp(model, input, { blocks });
+      expect(peakBytes / peak).toBeGreaterThan(0.9);
+      expect(peakBytes / peak).toBeLessThan(1.5);
+      model.dispose();
+    },
+  );
 });
 
 describe('the networks of the paper', () => {

@@ -12,7 +12,7 @@ import { Tanh } from '../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, isSlow, numbersOf, partOn } from '../support/backends.js';
 import {
   activations,
   expectClose,
@@ -69,28 +69,34 @@ function readNetwork(name: string) {
   };
 }
 
-describeOnEveryBackend('networks against golden numbers', () => {
-  it.each(goldenNames('network_'))('%s: output, loss, gradients', async (name) => {
-    const golden = readNetwork(name);
-    const { tolerance } = golden;
-    await expectNoLeak(() =>
-      inScope(async () => {
-        const model = golden.model();
-        const trace = model.forward(golden.input());
-        const { value, saved } = loss.forward(trace.output, golden.labels());
-        await expectClose(trace.output, golden.expected.output, tolerance, 'output');
-        await expectClose(value, [golden.expected.loss], tolerance, 'loss');
-        const gradients = backpropagate(model, trace, loss.gradient(saved));
-        expect(Object.keys(gradients.parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
-        for (const [path, expected] of Object.entries(golden.expected.grads)) {
-          await expectClose(gradients.parameters[path]!, golden.laidOut(path, expected), tolerance, path);
-        }
-        model.dispose();
-      }),
-    );
-  });
+/** On webgpu: one network of convolutions and one without; of Hessian backpropagation one mode, everything averaged. */
+const smallPart = ['network_cnn_b6', 'network_mlp_b6'];
 
-  it.each(withHbp)('%s: HBP of every parameter', async (name) => {
+describeOnEveryBackend('networks against golden numbers', (backend) => {
+  it.each(partOn(backend, goldenNames('network_'), (name) => smallPart.includes(name)))(
+    '%s: output, loss, gradients',
+    async (name) => {
+      const golden = readNetwork(name);
+      const { tolerance } = golden;
+      await expectNoLeak(() =>
+        inScope(async () => {
+          const model = golden.model();
+          const trace = model.forward(golden.input());
+          const { value, saved } = loss.forward(trace.output, golden.labels());
+          await expectClose(trace.output, golden.expected.output, tolerance, 'output');
+          await expectClose(value, [golden.expected.loss], tolerance, 'loss');
+          const gradients = backpropagate(model, trace, loss.gradient(saved));
+          expect(Object.keys(gradients.parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
+          for (const [path, expected] of Object.entries(golden.expected.grads)) {
+            await expectClose(gradients.parameters[path]!, golden.laidOut(path, expected), tolerance, path);
+          }
+          model.dispose();
+        }),
+      );
+    },
+  );
+
+  it.each(partOn(backend, withHbp, (name) => smallPart.includes(name)))('%s: HBP of every parameter', async (name) => {
     const golden = readNetwork(name);
     const { tolerance } = golden;
     await expectNoLeak(() =>
@@ -100,8 +106,13 @@ describeOnEveryBackend('networks against golden numbers', () => {
         const { saved } = loss.forward(trace.output, golden.labels());
         const gradients = backpropagate(model, trace, loss.gradient(saved));
         let products = 0;
-        for (const expected of golden.expected.hbp) {
-          for (const secondOrder of expected.modes) {
+        const averagings = partOn(
+          backend,
+          golden.expected.hbp,
+          (each) => each.average_input_jacobian && each.average_parameter_jacobian,
+        );
+        for (const expected of averagings) {
+          for (const secondOrder of partOn(backend, expected.modes, (mode) => mode === 'abs')) {
             const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), {
               secondOrder,
               averageInputJacobian: expected.average_input_jacobian,
@@ -121,7 +132,7 @@ describeOnEveryBackend('networks against golden numbers', () => {
             Object.values(curvature).forEach((operator) => operator.dispose());
           }
         }
-        expect(products).toBeGreaterThanOrEqual(4 * model.parameters.length);
+        expect(products).toBeGreaterThanOrEqual((isSlow(backend) ? 1 : 4) * model.parameters.length);
         model.dispose();
       }),
     );

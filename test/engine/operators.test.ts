@@ -16,7 +16,7 @@ import { type LinearOperator, SymmetricOperator } from '../../src/engine/curvatu
 import { diagonalBlocks, splitRows } from '../../src/engine/curvature/row-blocks.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, isSlow } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 
 const tolerance = { rtol: 1e-5, atol: 1e-6 };
@@ -73,7 +73,9 @@ async function expectOperator(operator: LinearOperator, matrix: Matrix, vs: Matr
 const on = (matrix: Matrix, shape?: number[]): LinearOperator =>
   tf.scoped(() => denseOperator(tf.tensor2d(matrix), shape));
 
-describeOnEveryBackend('operator algebra against matrices', () => {
+describeOnEveryBackend('operator algebra against matrices', (backend) => {
+  const numRuns = isSlow(backend) ? 1 : 15;
+
   it('sum, scale, shift, in the shape of a weight', async () => {
     await fc.assert(
       fc.asyncProperty(symmetric(6), symmetric(6), vectors(3, 6), async (a, b, vs) => {
@@ -84,7 +86,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
           vs,
         );
       }),
-      { numRuns: 15 },
+      { numRuns },
     );
   });
 
@@ -94,7 +96,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
         const dense = matrixOf(6, (i, j) => a[Math.floor(i / 3)]![Math.floor(j / 3)]! * b[i % 3]![j % 3]!);
         await expectOperator(kronecker(on(a), on(b)), dense, vs);
       }),
-      { numRuns: 15 },
+      { numRuns },
     );
   });
 
@@ -110,7 +112,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
         const dense = matrixOf(6, (i, j) => factor.reduce((s, f) => s + f[i]! * f[j]!, 0) + (i === j ? d![i]! : 0));
         await expectOperator(operator, dense, vs);
       }),
-      { numRuns: 15 },
+      { numRuns },
     );
   });
 
@@ -123,7 +125,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
         };
         await expectOperator(blockDiagonal([on(a, [2, 2]), on(b)]), matrixOf(7, entry), vs);
       }),
-      { numRuns: 15 },
+      { numRuns },
     );
   });
 
@@ -139,7 +141,7 @@ describeOnEveryBackend('operator algebra against matrices', () => {
           vs,
         );
       }),
-      { numRuns: 15 },
+      { numRuns },
     );
   });
 

@@ -6,7 +6,7 @@ import { backpropagate } from '../../src/engine/nn/backward.js';
 import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak, inScope } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, partOn } from '../support/backends.js';
 import {
   expectClose,
   type GoldenTensor,
@@ -19,7 +19,7 @@ import {
 
 const options = { tol: 1e-3, atol: 0, maxiter: 50 };
 
-describeOnEveryBackend('row blocks of any operator', () => {
+describeOnEveryBackend('row blocks of any operator', (backend) => {
   it.each([
     { shape: [5, 2], axis: 0 },
     { shape: [1, 2, 1, 5], axis: 3 },
@@ -59,7 +59,8 @@ describeOnEveryBackend('row blocks of any operator', () => {
         const exact = curvatureProducts(model, trace, pass, lossHessian(loss, saved), { secondOrder: 'abs' });
         return { model, split, whole, exact, gradients: pass.parameters };
       });
-      for (const { path } of model.parameters) {
+      // On webgpu the first weight and bias.
+      for (const { path } of partOn(backend, model.parameters, (_, i) => i < 2)) {
         const operators = [split[path]!, inRowBlocks(whole[path]!, 3), inRowBlocks(exact[path]!, 3)];
         const systems = tf.scoped(() => operators.map((operator) => operator.dampedSystem(gradients[path]!, 0.02)));
         const results = await conjugateGradients(systems, options);

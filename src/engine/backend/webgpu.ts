@@ -29,6 +29,7 @@ export async function activateWebgpu({ named }: Activation): Promise<Omit<Backen
   tf.env().set('WEBGPU_CPU_FORWARD', false);
   await startBackend('webgpu');
   repairMatMul();
+  repairCast();
   return {
     description: `${name} through WebGPU`,
     gpu: !software,
@@ -60,7 +61,7 @@ async function load(name: string): Promise<unknown> {
 
 /** At this inner dimension and above, few outputs make the backend split it. */
 const splitFrom = 2000;
-/** `MatMulPackedProgram` of the backend's choice of programs; -1 leaves the choice to it. */
+/** `MatMulPackedProgram` of the backend's programs for a product; -1 leaves the choice to it. */
 const packedProgram = 3;
 
 /**
@@ -74,15 +75,40 @@ export function repairMatMul(): void {
     const { a } = call.inputs as { a: tf.TensorInfo };
     const { transposeA } = call.attrs as { transposeA: boolean };
     if ((a.shape.at(transposeA ? -2 : -1) ?? 0) < splitFrom) return original.kernelFunc(call);
+    const chosen = tf.env().getNumber('WEBGPU_MATMUL_PROGRAM_TYPE');
     tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', packedProgram);
     try {
       return original.kernelFunc(call);
     } finally {
-      tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', -1);
+      tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', chosen);
     }
   };
   repaired.add(kernelFunc);
   tf.unregisterKernel('BatchMatMul', 'webgpu');
+  tf.registerKernel({ ...original, kernelFunc });
+}
+
+/**
+ * Make cast to float32 convert. The backend's own calls a buffer of integers or booleans float32 and leaves it as it is:
+ * programs that copy elements (transpose, among others) then do not compile, and what they should have written is
+ * whatever the memory held.
+ */
+function repairCast(): void {
+  const original = tf.getKernel('Cast', 'webgpu');
+  if (!original || repaired.has(original.kernelFunc)) return;
+  const kernelFunc: tf.KernelFunc = (call) => {
+    const { x } = call.inputs as { x: tf.TensorInfo };
+    const { dtype } = call.attrs as { dtype: tf.DataType };
+    const named = original.kernelFunc(call) as tf.TensorInfo;
+    if (dtype !== 'float32' || (x.dtype !== 'int32' && x.dtype !== 'bool')) return named;
+    // Its program reads integers and writes floats, and rounding down changes no whole number.
+    const floor = tf.getKernel('Floor', 'webgpu');
+    const converted = floor.kernelFunc({ inputs: { x: named }, backend: call.backend, attrs: {} });
+    (call.backend as tf.KernelBackend).disposeData(named.dataId);
+    return converted;
+  };
+  repaired.add(kernelFunc);
+  tf.unregisterKernel('Cast', 'webgpu');
   tf.registerKernel({ ...original, kernelFunc });
 }
 
