@@ -11,7 +11,8 @@ native: node_modules/.installed ## build the native backend again, after install
 
 build: dist/.built native/build/.tried ## compile src/ to dist/
 
-test: build ## all tests
+test: build ## all tests, on every backend that works here
+	@scripts/install-software-gpu.sh
 	@npm test --silent
 
 test-exp: build ## the tests of the experiment side only

@@ -1,7 +1,8 @@
+import { loadDataset } from '../../../src/lab/datasets/index.js';
 import type { Dataset } from '../../../src/lab/datasets/dataset.js';
 import { metricsColumns } from '../../../src/lab/results/metrics.js';
 import type { ProgressEvent } from '../../../src/lab/training/progress.js';
-import { describeOnEveryBackend, expectNoLeak } from '../../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, isSlow } from '../../support/backends.js';
 import { sgd, timeless, tinyDataset, tinySpec, trainInMemory } from './fixtures.js';
 
 let dataset: Dataset;
@@ -9,7 +10,31 @@ beforeAll(async () => {
   dataset = await tinyDataset();
 });
 
-describeOnEveryBackend('training', () => {
+/** On webgpu: two steps of each kind of optimiser and an evaluation, instead of what follows. */
+const shortSpec = {
+  ...tinySpec,
+  ...{ trainSamples: 20, testSamples: 10, batchSize: 10, testBatchSize: 10, epochs: 1, evaluationsPerEpoch: 1 },
+};
+
+describeOnEveryBackend('training', (backend) => {
+  if (isSlow(backend)) {
+    it.each([
+      ['sgd', sgd],
+      ['cg-newton', tinySpec.optimizer],
+    ])('%s: trains, evaluates, and leaves no tensors', async (_, optimizer) => {
+      const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
+      await expectNoLeak(async () => {
+        const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
+        expect(ending).toEqual({ state: 'done' });
+        expect(rows.map(({ step }) => step)).toEqual([1, 2]);
+        for (const row of rows) {
+          for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
+        }
+      });
+    });
+    return;
+  }
+
   it.each([
     ['sgd', sgd],
     ['cg-newton', tinySpec.optimizer],
