@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { backendNames, parseBackend, useBackend } from '../engine/backend/index.js';
+import { threadEnvironment } from '../engine/backend/threads.js';
 import { ConfigError, DataError } from '../errors.js';
 import { expandExperiment } from '../lab/config/expand.js';
 import { loadExperiment } from '../lab/config/load.js';
@@ -12,7 +13,7 @@ import { inspectRun } from '../lab/results/inspect.js';
 import type { RunRecord } from '../lab/results/record.js';
 import { isDone, runDir } from '../lab/results/store.js';
 import { flopsOf, measureFlops } from '../lab/training/estimate.js';
-import { runsSideBySide, threadEnvironment, threadsPerRun } from '../lab/training/parallelism.js';
+import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
 import { createDisplay, describeOutcome, formatDuration } from './progress.js';
 import { dataDirs, folders, formatTable, print, printJson } from './shared.js';

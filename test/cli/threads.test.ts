@@ -23,8 +23,8 @@ figures:
 
 /** Notes what its process's environment holds at the moment it is loaded, as a library with OpenMP reads it. */
 const before = `
-  const { OMP_NUM_THREADS, OMP_WAIT_POLICY } = process.env;
-  require('fs').appendFileSync('seen.jsonl', JSON.stringify({ OMP_NUM_THREADS, OMP_WAIT_POLICY }) + '\\n');
+  const { OMP_NUM_THREADS, OMP_WAIT_POLICY, GOMP_SPINCOUNT } = process.env;
+  require('fs').appendFileSync('seen.jsonl', JSON.stringify({ OMP_NUM_THREADS, OMP_WAIT_POLICY, GOMP_SPINCOUNT }) + '\\n');
 `;
 
 let installed: Installation;
@@ -50,7 +50,7 @@ it('stands in the environment of every training process before the library loads
   const { code, stderr } = await installed.hbp([...run, '--jobs', '2', '--threads', '3']);
   expect({ code, stderr }).toMatchObject({ code: 0 });
   expect(stderr).toContain('Backend tensorflow (@tensorflow/tfjs-node, CPU), 2 runs at a time, 3 threads each\n');
-  const environment = { OMP_NUM_THREADS: '3', OMP_WAIT_POLICY: 'passive' };
+  const environment = { OMP_NUM_THREADS: '3', OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '20000' };
   expect(seen()).toEqual([environment, environment]);
   const entries = { backend: 'tensorflow', backendVersion: '4.22.0, libtensorflow 2.9.1', threads: 3, isa: null };
   for (const seed of [0, 1]) expect(record(seed)).toMatchObject({ state: 'done', ...entries });
@@ -79,7 +79,7 @@ it('is part of the forecast', async () => {
   const plan = await installed.hbp([...run, '--dry-run', '--jobs', 'auto', '--threads', '1', '--json']);
   const jobs = Math.min(2, availableParallelism());
   expect(JSON.parse(plan.stdout)).toMatchObject({ backend: { name: 'tensorflow' }, jobs, threads: 1 });
-  expect(seen()).toEqual([{ OMP_NUM_THREADS: '1', OMP_WAIT_POLICY: 'passive' }]);
+  expect(seen()).toEqual([{ OMP_NUM_THREADS: '1', OMP_WAIT_POLICY: 'passive', GOMP_SPINCOUNT: '20000' }]);
   const text = await installed.hbp([...run, '--dry-run', '--threads', '6']);
   expect(text.stdout).toMatch(/2 of 2 runs to train, about \S+ with 1 at a time\n.*, 6 threads a run, /);
 });

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import type { BackendName, BackendProbe } from '../../engine/backend/index.js';
-import { threadEnvironment } from '../training/parallelism.js';
+import { threadEnvironment } from '../../engine/backend/threads.js';
 import type { FromProbe } from './probe-process.js';
 import type { Speed } from './speed.js';
 

@@ -28,11 +28,3 @@ export function runsSideBySide(
   const carried = backend.gpu ? 1 : Math.floor(cores / backend.threads);
   return Math.max(1, Math.min(runs, jobs === 'auto' ? carried : jobs));
 }
-
-/**
- * What has to stand in a process's environment before a library with OpenMP is loaded. Threads that wait must sleep:
- * by default they spin, and processes that share cores then hold up each other (ten times slower on two cores).
- */
-export function threadEnvironment(threads: number): Readonly<Record<'OMP_NUM_THREADS' | 'OMP_WAIT_POLICY', string>> {
-  return { OMP_NUM_THREADS: String(threads), OMP_WAIT_POLICY: 'passive' };
-}

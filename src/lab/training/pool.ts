@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { HbpError, RunError } from '../../errors.js';
+import { threadEnvironment } from '../../engine/backend/threads.js';
 import { runName, type RunSpec } from '../config/spec.js';
-import { type Parallelism, runsSideBySide, threadEnvironment, threadsPerRun } from './parallelism.js';
+import { type Parallelism, runsSideBySide, threadsPerRun } from './parallelism.js';
 import type { ProgressListener } from './progress.js';
 import type { Ending } from './train.js';
 import type { FromWorker, ToWorker } from './worker.js';

@@ -195,7 +195,14 @@ describeNative('the native backend', () => {
     got.forEach((value, i) => expect(value).toBeCloseTo(want[i]!, 4));
     const rebuilt = tf.matMul(tf.mul(ours.vectors, ours.values), ours.vectors, false, true);
     expect(tf.max(tf.abs(tf.sub(rebuilt, matrix))).dataSync()[0]).toBeLessThan(1e-4);
-    await expect(eigh(tf.tensor2d([[NaN, 0], [0, 1]]))).rejects.toThrow(/2 x 2 matrix has entries that are not finite/);
+    await expect(
+      eigh(
+        tf.tensor2d([
+          [NaN, 0],
+          [0, 1],
+        ]),
+      ),
+    ).rejects.toThrow(/2 x 2 matrix has entries that are not finite/);
     tf.dispose([a, matrix, ours.values, ours.vectors, theirs.values, theirs.vectors]);
   });
 });
@@ -261,6 +268,8 @@ describeNative('instruction sets of the native backend', () => {
     const [name, got] = JSON.parse(inProcess(script, { HBP_NATIVE_ISA: isa })) as [string, number[]];
     const [, want] = JSON.parse(inProcess(script, {})) as [string, number[]];
     if (process.arch === 'x64') expect(name).toMatch(new RegExp(`/(${isa}|base)$`));
-    got.forEach((value, i) => expect(Math.abs(value - want[i]!)).toBeLessThanOrEqual(2e-6 * Math.max(1, Math.abs(want[i]!))));
+    got.forEach((value, i) =>
+      expect(Math.abs(value - want[i]!)).toBeLessThanOrEqual(2e-6 * Math.max(1, Math.abs(want[i]!))),
+    );
   });
 });

@@ -63,5 +63,8 @@ it('keeps the line in which the compiler says what is wrong', () => {
   });
   const { code } = build({ PATH: `${bin}:${PATH}`, HOME, CXX: join(bin, 'g++'), DNNL_ROOT: standInDnnl() });
   expect(code).toBe(1);
-  expect(statusFile()).toEqual({ ok: false, reason: expect.stringMatching(/loops.cc:5:10: fatal error: loops.h/) as string });
+  expect(statusFile()).toEqual({
+    ok: false,
+    reason: expect.stringMatching(/loops.cc:5:10: fatal error: loops.h/) as string,
+  });
 });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '../../tf.js';
 import { startBackend } from '../candidate.js';
+import { threadEnvironment } from '../threads.js';
 import { loadAddon } from './addon.js';
 import { NativeBackend } from './backend.js';
 import { registerKernels } from './register.js';
@@ -29,7 +30,8 @@ export interface NativeOptions {
  */
 export async function activateNative({ threads }: NativeOptions = {}): Promise<NativeInfo> {
   const wanted = threads ?? (Number(process.env['OMP_NUM_THREADS']) || availableParallelism());
-  prepareThreads(wanted);
+  // OpenMP reads its settings when the addon is loaded; what the user set stays.
+  for (const [name, value] of Object.entries(threadEnvironment(wanted))) process.env[name] ??= value;
   const addon = loadAddon();
   addon.setThreads(addon.openMp ? wanted : 1);
   if (!tf.findBackendFactory('native')) {
@@ -45,13 +47,4 @@ export async function activateNative({ threads }: NativeOptions = {}): Promise<N
     isa: `${addon.oneDnnIsa}/${addon.isa}`,
     threads: count,
   };
-}
-
-/**
- * OpenMP reads its settings when the addon is loaded. Its threads by default spin while they wait for work, which makes
- * two processes on the same cores ten times slower than one thread each.
- */
-function prepareThreads(threads: number): void {
-  process.env['OMP_NUM_THREADS'] ??= String(threads);
-  process.env['OMP_WAIT_POLICY'] ??= 'passive';
 }
