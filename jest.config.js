@@ -11,5 +11,7 @@ export default {
       { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  // One core fewer would be the default: one of two.
+  maxWorkers: '100%',
   testTimeout: 180_000,
 };

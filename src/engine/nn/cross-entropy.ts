@@ -32,10 +32,17 @@ export class CrossEntropy implements Loss<CrossEntropySaved> {
     return tf.div(tf.sub(saved.probabilities, saved.oneHot), this.#divisor(saved));
   }
 
+  /**
+   * c sum_n (diag(p_n) - p_n p_n^T). Rows add up to zero, so the diagonal is what the rest of its row adds up to: p - p^2
+   * would lose all digits where p is all but one-hot.
+   */
   averagedHessian(saved: CrossEntropySaved): tf.Tensor {
     const { probabilities } = saved;
-    const diagonal = tf.mul(tf.identity(probabilities.shape[1] ?? 0), tf.sum(probabilities, 0));
-    return tf.div(tf.sub(diagonal, tf.matMul(probabilities, probabilities, true, false)), this.#divisor(saved));
+    const identity = tf.identity(probabilities.shape[1] ?? 0);
+    const products = tf.matMul(probabilities, probabilities, true, false);
+    const others = tf.sub(products, tf.mul(identity, products));
+    const diagonal = tf.mul(identity, tf.sum(others, 1, true));
+    return tf.div(tf.sub(diagonal, others), this.#divisor(saved));
   }
 
   /**
