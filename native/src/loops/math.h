@@ -10,25 +10,39 @@ constexpr float kInfinity = __builtin_inff();
 /** 2^n for -126 <= n <= 127. */
 static inline Floats powerOfTwo(Ints n) { return floatsOf((n + 127) << 23); }
 
-static inline Floats exponential(Floats x) {
-  x = x > 89.0f ? all(89.0f) : x;
-  x = x < -104.0f ? all(-104.0f) : x;
+/** x = n log(2) + rest. */
+struct Reduced {
+  Ints n;
+  Floats rest;
+};
+
+static inline Reduced reduced(Floats x) {
   // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
   constexpr float shift = 12582912.0f;
   const Floats shifted = x * 1.44269504088896341f + shift;
   const Ints n = bitsOf(shifted) - 0x4b400000;
   const Floats whole = shifted - shift;
-  const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  return {n, (x - whole * 0.693359375f) + whole * 2.12194440e-4f};
+}
+
+/** exp(r) for |r| <= log(2) / 2. */
+static inline Floats polynomial(Floats r) {
   Floats p = all(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  const Floats e = p * r * r + r + 1.0f;
+  return p * r * r + r + 1.0f;
+}
+
+static inline Floats exponential(Floats x) {
+  x = x > 89.0f ? all(89.0f) : x;
+  x = x < -104.0f ? all(-104.0f) : x;
+  const Reduced r = reduced(x);
   // In two halves: 2^n itself may overflow, or be subnormal, where the result is not.
-  const Ints half = n >> 1;
-  return e * powerOfTwo(half) * powerOfTwo(n - half);
+  const Ints half = r.n >> 1;
+  return polynomial(r.rest) * powerOfTwo(half) * powerOfTwo(r.n - half);
 }
 
 static inline Floats logarithm(Floats x) {
@@ -71,7 +85,15 @@ static inline Floats exponentialMinus1(Floats x) {
   return d == 0.0f ? x : absolute(x) > 1.0f ? d : y;
 }
 
-static inline Floats logistic(Floats x) { return 1.0f / (1.0f + exponential(-x)); }
+/** exp(x) to within a normal number's range: 2^n needs no halves. */
+static inline Floats boundedExponential(Floats x) {
+  x = x > 88.0f ? all(88.0f) : x;
+  x = x < -87.0f ? all(-87.0f) : x;
+  const Reduced r = reduced(x);
+  return polynomial(r.rest) * powerOfTwo(r.n);
+}
+
+static inline Floats logistic(Floats x) { return 1.0f / (1.0f + boundedExponential(-x)); }
 
 /** An odd rational function on [-7.9, 7.9], beyond which tanh is 1 in single precision (coefficients as in Eigen). */
 static inline Floats hyperbolicTangent(Floats x) {

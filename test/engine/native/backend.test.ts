@@ -235,6 +235,7 @@ const digest = `
   add(tf.sum(x));
   add(tf.sigmoid(x));
   add(tf.matMul(tf.reshape(x, [256, 1024]), tf.reshape(x, [1024, 256])));
+  add(tf.matMul(tf.reshape(x, [256, 1024]), tf.reshape(x, [256, 1024]), false, true));
   add(tf.maxPool(x, 2, 2, 'valid'));
   console.log(hash.digest('hex'));`;
 
