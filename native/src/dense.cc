@@ -250,9 +250,10 @@ void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, in
     std::memset(c, 0, m * n * sizeof(float));
     return;
   }
-  // dnnl_sgemm is slowest with b transposed; oneDNN's fully connected layer gains a tenth to a half over it, unless the
-  // reorder of its weights is most of the work. Within parallel regions there is no place for its scratch memory.
-  if (!transposeA && transposeB && m >= 32 && n * k >= (1 << 15) && !inParallelRegion()) {
+  // dnnl_sgemm is slowest with b transposed. oneDNN's fully connected layer, with its reorder of the weights, takes two
+  // thirds of the time at middling sizes; with more, moving the weights eats up the gain. It keeps scratch memory, of
+  // which there is one: none within parallel regions.
+  if (!transposeA && transposeB && m >= 32 && n * k >= (1 << 15) && n * k <= (1 << 21) && !inParallelRegion()) {
     const Key key = {static_cast<int64_t>(Kind::Product), m, n, k, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, currentThreads()};
     Prepared& p = cached(key, [&] { return prepareProduct(m, n, k); });
     p.x.set_data_handle(writable(a));

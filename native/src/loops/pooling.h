@@ -96,8 +96,9 @@ static void eachWindow(const Windows& w, int64_t pictures, bool byPicture, B pre
 /** The same where windows are only read, from `x`. */
 template <class F>
 static void eachWindowOf(const float* x, const Windows& w, int64_t pictures, F f) {
+  const bool apart = w.strideHeight >= w.kernelHeight;  // else the rows below have been met already
   eachWindow(w, pictures, false, [](int64_t) {}, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
-    if (cells.count > 0) {
+    if (apart && cells.count > 0) {
       prefetchBelow(w, x + picture * w.height * w.width * w.channels + moved + cells.offset[0]);
     }
     f(picture, at, cells, moved);
