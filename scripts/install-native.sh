@@ -32,11 +32,12 @@ if [ ${#missing[@]} -gt 0 ]; then
   [ "$(id -u)" = 0 ] || as_root=(sudo -n)
   if command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; then
     echo "The native backend needs ${absent}: installing ${apt_packages[*]} with apt-get ..."
+    log=$(mktemp)
     {
       "${as_root[@]}" apt-get update -qq &&
         DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${apt_packages[@]}"
-    } >/tmp/hbp-apt.$$ 2>&1 || tail -n 2 /tmp/hbp-apt.$$ >&2
-    rm -f /tmp/hbp-apt.$$
+    } >"$log" 2>&1 || tail -n 2 "$log" >&2
+    rm -f "$log"
   else
     echo "The native backend, the fastest on CPUs, needs ${absent}. To get it, type one of these and then \`make native\`:"
     echo "  sudo apt install ${apt_packages[*]}    # Debian, Ubuntu"
