@@ -1,0 +1,28 @@
+import { fusesDerivatives, type KnownByOutput, timesDerivative } from '../fused.js';
+import type * as tf from '../tf.js';
+import { Elementwise } from './elementwise.js';
+
+/** `derivative` only where it is no part of a fused product: it takes as much memory as the output. */
+export type OutputSaved = { readonly output: tf.Tensor; readonly derivative?: tf.Tensor };
+
+/** An activation whose derivative is a function of its output y alone. */
+export abstract class ElementwiseByOutput extends Elementwise<OutputSaved> {
+  /** Its name among the fused kernels. */
+  protected abstract readonly activation: KnownByOutput;
+  protected abstract apply(x: tf.Tensor): tf.Tensor;
+  /** phi' as a function of y. */
+  protected abstract derivativeOf(output: tf.Tensor): tf.Tensor;
+
+  override forward(x: tf.Tensor): { output: tf.Tensor; saved: OutputSaved } {
+    const output = this.apply(x);
+    return { output, saved: fusesDerivatives() ? { output } : { output, derivative: this.derivativeOf(output) } };
+  }
+
+  override derivative({ output, derivative }: OutputSaved): tf.Tensor {
+    return derivative ?? this.derivativeOf(output);
+  }
+
+  override inputJvp(saved: OutputSaved, dx: tf.Tensor): tf.Tensor {
+    return saved.derivative ? super.inputJvp(saved, dx) : timesDerivative(this.activation, saved.output, dx);
+  }
+}
