@@ -198,6 +198,15 @@ void Adam(const Info& i) {
               number(i, 8), number(i, 9), number(i, 10), number(i, 11), number(i, 12));
 }
 
+void CgDescend(const Info& i) {
+  loops->cgDescend(floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4), floats(i, 5), floats(i, 6),
+                   floats(i, 7), whole(i, 8), whole(i, 9), flag(i, 10));
+}
+void CgTurn(const Info& i) {
+  loops->cgTurn(floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4), floats(i, 5), floats(i, 6),
+                floats(i, 7), floats(i, 8), floats(i, 9), floats(i, 10), whole(i, 11), whole(i, 12), number(i, 13));
+}
+
 // ---- dense
 
 void MatMul(const Info& i) {
@@ -304,6 +313,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("timesDerivative", TimesDerivative);
   add("sgd", Sgd);
   add("adam", Adam);
+  add("cgDescend", CgDescend);
+  add("cgTurn", CgTurn);
   add("matMul", MatMul);
   add("convolve", Convolve);
   add("convolveBackwardData", ConvolveBackwardData);

@@ -2,6 +2,7 @@
 // no standard library, whose inline functions the linker would take from any of them.
 #include "loops.h"
 
+#include "loops/conjugate.h"
 #include "loops/copy.h"
 #include "loops/elementwise.h"
 #include "loops/pooling.h"
@@ -19,7 +20,7 @@ const Loops& HBP_LOOPS() {
       logicalNot,        isNan,     cast,      select,      fill,        reduce,          reduceIntegers,
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
-      sgd,               adam,
+      sgd,               adam,      cgDescend, cgTurn,
   };
   return table;
 }

@@ -99,6 +99,14 @@ struct Loops {
   /** Moments m += w1 (g - m), v += w2 (g^2 - v) and value' = value - lr m / (sqrt(v) + eps). */
   void (*adam)(const float* value, const float* gradient, const float* first, const float* second, float* nextValue,
                float* nextFirst, float* nextSecond, int64_t n, float lr, float w1, float w2, float eps, float decay);
+
+  /** The halves of an iteration of conjugate gradients before and after the new residual's dual; see conjugate.h. */
+  void (*cgDescend)(const float* r, const float* p, const float* ap, const float* dualP, const float* metric,
+                    const float* state, float* nextR, float* nextState, int64_t systems, int64_t n,
+                    bool stopOnNonPositive);
+  void (*cgTurn)(const float* x, const float* r, const float* p, const float* dualR, const float* dualP,
+                 const float* metric, const float* state, float* nextX, float* nextP, float* nextDualP,
+                 float* nextState, int64_t systems, int64_t n, float limit);
 };
 
 const Loops& loopsBase();

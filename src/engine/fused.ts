@@ -97,3 +97,37 @@ export function symmetricEigen(matrix: tf.Tensor): { values: tf.Tensor; vectors:
   const [values, vectors] = run('HbpSymmetricEigen', { matrix }, {}) as [tf.Tensor, tf.Tensor];
   return { values, vectors };
 }
+
+/** The vectors of conjugate gradients that a kernel needs; see optim/cg-iteration.ts. */
+export interface CgVectors {
+  readonly r: tf.Tensor;
+  readonly p: tf.Tensor;
+  readonly dualP?: tf.Tensor | undefined;
+  readonly metric?: tf.Tensor | undefined;
+  readonly state: tf.Tensor;
+}
+
+/** `descend` of optim/cg-iteration.ts; null: compose it. */
+export function cgDescend(
+  { r, p, dualP, metric, state }: CgVectors,
+  ap: tf.Tensor,
+  stopOnNonPositive: boolean,
+): { r: tf.Tensor; state: tf.Tensor } | null {
+  if (!has('HbpCgDescend')) return null;
+  const inputs = { r, p, ap, state, ...(dualP && { dualP }), ...(metric && { metric }) };
+  const [nextR, nextState] = run('HbpCgDescend', inputs, { stopOnNonPositive }) as [tf.Tensor, tf.Tensor];
+  return { r: nextR, state: nextState };
+}
+
+/** `turn` of optim/cg-iteration.ts; null: compose it. */
+export function cgTurn(
+  { r, p, dualP, metric, state }: CgVectors,
+  x: tf.Tensor,
+  dualR: tf.Tensor | undefined,
+  limit: number,
+): { x: tf.Tensor; p: tf.Tensor; state: tf.Tensor; dualP: tf.Tensor | undefined } | null {
+  if (!has('HbpCgTurn')) return null;
+  const inputs = { x, r, p, state, ...(dualR && { dualR }), ...(dualP && { dualP }), ...(metric && { metric }) };
+  const [nextX, nextP, nextState, nextDualP] = run('HbpCgTurn', inputs, { limit });
+  return { x: nextX!, p: nextP!, state: nextState!, dualP: nextDualP };
+}

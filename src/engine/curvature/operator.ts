@@ -35,19 +35,59 @@ export interface LinearOperator {
  * B independent symmetric systems A_j x_j = b_j, side by side, in coordinates of length n.
  *
  * Conjugate gradients depend on A and b through products and inner products alone, so any coordinates that keep both
- * give the same iterates. The inner product of system j is <u, v> = sum_i metric_ji u_ji v_ji.
+ * give the same iterates. The inner product of system j is <u, v> = u^T G v; G is the identity, or what `metric` or
+ * `dual` says.
  */
 export interface KrylovSystem {
   /** b in coordinates, [B, n]. */
   readonly rhs: tf.Tensor;
-  /** Weights of the inner product, [B, n]; absent: all one. */
+  /** G as weights, [B, n]: <u, v> = sum_i metric_i u_i v_i. */
   readonly metric?: tf.Tensor;
-  /** A p in coordinates, [B, n] to [B, n]. */
-  apply(p: tf.Tensor): tf.Tensor;
+  /** G v, [B, n] to [B, n]; where G is no weighting. */
+  readonly dual?: (v: tf.Tensor) => tf.Tensor;
+  /**
+   * A p in coordinates, [B, n] to [B, n].
+   *
+   * @param dual  G p, if the system has `dual`
+   */
+  apply(p: tf.Tensor, dual?: tf.Tensor): tf.Tensor;
+  /** How `apply` goes through a product that other systems use as well; absent: it does not. */
+  readonly passage?: Passage;
   /** From coordinates [B, n] back to the parameter's shape. */
   lift(x: tf.Tensor): tf.Tensor;
+  /** value + factor * lift(x), in fewer passes than these; absent: composed. */
+  readonly addTo?: (value: tf.Tensor, x: tf.Tensor, factor: number) => tf.Tensor;
   /** Free the right-hand side and what else the system holds; vectors from `lift` stay. */
   dispose(): void;
+}
+
+/** A product that several systems need with different vectors: one pass does it for all. */
+export interface SharedProduct {
+  /**
+   * @param entries  tangents that enter at some place of the product, [V, ...] each
+   * @returns what comes back there, in the shapes of the tangents
+   */
+  multiply(entries: readonly { readonly at: number; readonly tangents: tf.Tensor }[]): tf.Tensor[];
+}
+
+/** apply(p) = leave(what `product` gives for enter(p) at the place `at`, p). */
+export interface Passage {
+  readonly product: SharedProduct;
+  readonly at: number;
+  enter(p: tf.Tensor, dual?: tf.Tensor): tf.Tensor;
+  leave(curved: tf.Tensor, p: tf.Tensor): tf.Tensor;
+}
+
+/** A system of which `apply` is its passage through a shared product. */
+export function passing(passage: Passage, rest: Omit<KrylovSystem, 'apply' | 'passage'>): KrylovSystem {
+  return {
+    ...rest,
+    passage,
+    apply: (p, dual) => {
+      const [curved] = passage.product.multiply([{ at: passage.at, tangents: passage.enter(p, dual) }]);
+      return passage.leave(curved!, p);
+    },
+  };
 }
 
 /** The system of any operator in its own vectors: one system, no reduction. */
@@ -56,10 +96,15 @@ export function plainSystem(matvec: (v: tf.Tensor) => tf.Tensor, b: tf.Tensor, a
   const { shape } = b;
   return {
     rhs,
-    apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, tf.reshape(matvec(tf.reshape(p, shape)), [1, -1]))),
+    apply: (p) => damped(p, tf.reshape(matvec(tf.reshape(p, shape)), [1, -1]), alpha),
     lift: (x) => tf.reshape(x, shape),
     dispose: () => rhs.dispose(),
   };
+}
+
+/** alpha p + (1 - alpha) C p. */
+export function damped(p: tf.Tensor, product: tf.Tensor, alpha: number): tf.Tensor {
+  return tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, product));
 }
 
 /** Rows `begin` to `end` of the identity [n, n], which itself may be too large. */

@@ -1,5 +1,9 @@
-import type { KrylovSystem } from '../curvature/operator.js';
+import type { KrylovSystem, Passage, SharedProduct } from '../curvature/operator.js';
 import * as tf from '../tf.js';
+import { type CgState, type CgStop, departure, descend, dot, type Iterate, standings, turn } from './cg-iteration.js';
+import { OrthogonalResiduals } from './orthogonal-residuals.js';
+
+export type { CgStop } from './cg-iteration.js';
 
 /** When conjugate gradients stop. */
 export interface CgOptions {
@@ -15,10 +19,18 @@ export interface CgOptions {
    * published implementation does, which does not look.
    */
   readonly onNonPositiveCurvature?: 'stop' | 'continue';
+  /**
+   * Make every residual orthogonal to all before it. In exact arithmetic it is; float32 loses it after some fifteen
+   * iterations on ill-conditioned systems, and then takes up to twice as many. The iterates are then those of exact
+   * arithmetic, not those of plain float32. False if absent.
+   */
+  readonly reorthogonalize?: boolean;
+  /**
+   * Iterations between looks at the stopping flags; 1 if absent. Systems that have stopped are frozen on the device, so
+   * results are the same: with more, a GPU is asked less often, and iterations past the last stop are in vain.
+   */
+  readonly checkEvery?: number;
 }
-
-/** Why a system ended; `breakdown`: a number overflowed or was none (NaN), x is the last good iterate. */
-export type CgStop = 'converged' | 'maxiter' | 'non-positive-curvature' | 'breakdown';
 
 /** How one system ended. */
 export interface CgReport {
@@ -41,176 +53,147 @@ export interface CgResult {
   readonly reports: readonly CgReport[];
 }
 
-/** The vectors of B systems, [B, n], and their inner products, [B, 1]. */
-interface Iterate {
-  readonly x: tf.Tensor;
-  readonly r: tf.Tensor;
-  readonly p: tf.Tensor;
-  /** <r, r> */
-  readonly rs: tf.Tensor;
-  /** <p, A p> of the direction that led here. */
-  readonly curvature: tf.Tensor;
-}
-
-/** Where one of the systems of a `KrylovSystem` stands. */
+/** A system on its way. */
 interface Course {
-  /** max(tol ||b||, atol) */
-  readonly bound: number;
-  iterations: number;
-  residualNorm: number;
-  stop: CgStop | null;
-}
-
-/** An x to be put back in the end, in the `rows` (one flag a system) whose last update was taken back. */
-interface TakenBack {
-  readonly rows: boolean[];
-  readonly x: tf.Tensor;
+  readonly system: KrylovSystem;
+  readonly limit: number;
+  readonly residuals: OrthogonalResiduals | null;
+  iterate: Iterate;
+  /** Whether some of its B systems still ran at the last look. */
+  running: boolean;
 }
 
 /**
  * Conjugate gradients on many systems in lockstep, each from zero (or `start`) to its own stopping test.
  *
- * All arithmetic stays on the device; the host reads the residual norms and curvatures of all systems at once,
- * asynchronously, once an iteration. A system that has stopped is left out, or frozen by a step length of 0 while others
- * of its batch go on. The test comes after the update of x and r, as in the published implementation. A zero right-hand
- * side gives x = 0 after 0 iterations, and a residual of exactly zero counts as converged (the published code divides 0
- * by 0 in both). It always ends: without `maxiter` after 10 n iterations, the limit that SciPy sets too.
+ * All arithmetic stays on the device; the host reads where all systems stand at once, asynchronously, every `checkEvery`
+ * iterations. Products that systems share go through in one pass. A system that has stopped is left out, or frozen while
+ * others of its batch go on. The test comes after the update of x and r, as in the published implementation. A zero
+ * right-hand side gives x = 0 after 0 iterations, and a residual of exactly zero counts as converged (the published code
+ * divides 0 by 0 in both). It always ends: without `maxiter` after 10 n iterations, the limit that SciPy sets too.
  *
  * @param starts  start vectors in coordinates [B, n]; null or absent: zero
  */
 export async function conjugateGradients(
   systems: readonly KrylovSystem[],
-  { tol, atol, maxiter, onNonPositiveCurvature = 'stop' }: CgOptions,
+  options: CgOptions,
   starts: readonly (tf.Tensor | null)[] = [],
 ): Promise<CgResult[]> {
-  const iterates = systems.map((system, i) => kept(tf.scoped(() => begin(system, starts[i] ?? null))));
-  const rhsNorms = await readNorms(systems.map((system) => tf.scoped(() => dot(system, system.rhs, system.rhs))));
-  const residualNorms = starts.some((start) => start)
-    ? await readNorms(iterates.map(({ rs }) => tf.view(rs)))
-    : rhsNorms;
-  const courses = rhsNorms.map((norms, i) =>
-    norms.map((norm, j) => depart(Math.max(Math.fround(tol * norm), atol), residualNorms[i]![j]!)),
-  );
-  const limits = systems.map(({ rhs }) => maxiter ?? 10 * (rhs.shape[1] ?? 0));
-  const takenBack = systems.map((): TakenBack[] => []);
-  const running = (i: number): boolean => courses[i]!.some(({ stop }) => stop === null);
-  for (let active = [...systems.keys()].filter(running); active.length > 0; active = active.filter(running)) {
-    const previous = active.map((i) => iterates[i]!);
-    active.forEach((i, k) => {
-      iterates[i] = kept(tf.scoped(() => iterate(systems[i]!, previous[k]!, maskOf(courses[i]!))));
-    });
-    const ends = await read(active.flatMap((i) => [tf.view(iterates[i]!.rs), tf.view(iterates[i]!.curvature)]));
-    active.forEach((i, k) => {
-      const [norms, curvatures] = [roots(ends[2 * k]!), ends[2 * k + 1]!];
-      const rows = courses[i]!.map((course, j) =>
-        advance(course, norms[j]!, curvatures[j]!, limits[i]!, onNonPositiveCurvature),
-      );
-      const { x, ...rest } = previous[k]!;
-      if (rows.includes(true)) takenBack[i]!.push({ rows, x });
-      else x.dispose();
-      tf.dispose(rest);
-    });
+  const { onNonPositiveCurvature = 'stop', checkEvery = 1 } = options;
+  const courses = systems.map((system, i) => depart(system, options, starts[i] ?? null));
+  let active = courses;
+  for (;;) {
+    await look(active);
+    active = active.filter(({ running }) => running);
+    if (active.length === 0) break;
+    for (let k = 0; k < checkEvery; k++) iterate(active, onNonPositiveCurvature === 'stop');
   }
-  return iterates.map(({ x, ...rest }, i) => {
-    tf.dispose(rest);
-    return { x: restored(x, takenBack[i]!), reports: courses[i]!.map(reportOf) };
+  const ends = await read(courses.map(({ iterate }) => iterate.state));
+  return courses.map(({ iterate: { x, ...rest }, residuals }, i) => {
+    tf.dispose(tensorsOf(rest));
+    residuals?.dispose();
+    return {
+      x,
+      reports: standings(ends[i]!).map(({ stop, ...standing }) => ({
+        ...standing,
+        stop: stop!,
+        converged: stop === 'converged',
+      })),
+    };
   });
 }
 
-function begin(system: KrylovSystem, start: tf.Tensor | null): Iterate {
-  const r = start ? tf.sub(system.rhs, system.apply(start)) : tf.view(system.rhs);
-  const x = start ? tf.view(start) : tf.zerosLike(r);
-  const rs = dot(system, r, r);
-  return { x, r, p: tf.view(r), rs, curvature: tf.view(rs) };
+function depart(
+  system: KrylovSystem,
+  { tol, atol, maxiter, reorthogonalize = false }: CgOptions,
+  start: tf.Tensor | null,
+): Course {
+  const { rhs, metric, dual } = system;
+  const residuals = reorthogonalize ? new OrthogonalResiduals(system) : null;
+  const iterate = tf.scoped(() => {
+    const r = start ? tf.sub(rhs, system.apply(start, dual?.(start))) : tf.view(rhs);
+    const dualR = dual?.(r);
+    const square = dot(r, dualR ?? r, metric);
+    const rhsSquare = start ? dot(rhs, dual?.(rhs) ?? rhs, metric) : square;
+    const state = departure(square, rhsSquare, tol, atol);
+    residuals?.push(r, dualR ?? residuals.dualOf(r), square);
+    return kept({ x: start ? tf.view(start) : tf.zerosLike(r), r, p: tf.view(r), dualP: dualR, state });
+  });
+  return { system, limit: maxiter ?? 10 * (rhs.shape[1] ?? 0), residuals, iterate, running: true };
 }
 
-/** @param mask  1 for the systems that go on and 0 for the others, [B, 1]; null: all go on */
-function iterate(system: KrylovSystem, { x, r, p, rs }: Iterate, mask: number[] | null): Iterate {
-  const ap = system.apply(p);
-  const curvature = dot(system, p, ap);
-  const length = tf.divNoNan(rs, curvature);
-  const step = mask ? tf.mul(length, tf.tensor2d(mask, [mask.length, 1])) : length;
-  const nextR = tf.sub(r, tf.mul(step, ap));
-  const nextRs = dot(system, nextR, nextR);
-  return {
-    x: tf.add(x, tf.mul(step, p)),
-    r: nextR,
-    p: tf.add(nextR, tf.mul(tf.divNoNan(nextRs, rs), p)),
-    rs: nextRs,
-    curvature,
-  };
+/** One iteration of each. */
+function iterate(courses: readonly Course[], stopOnNonPositive: boolean): void {
+  const before = courses.map((course) => course.iterate);
+  tf.scoped(() => {
+    const products = productsOf(courses);
+    courses.forEach((course, i) => {
+      course.iterate = tf.scoped(() => advance(course, products[i]!, stopOnNonPositive));
+      products[i]!.dispose();
+    });
+  });
+  before.forEach((iterate) => tf.dispose(tensorsOf(iterate)));
 }
 
-function maskOf(courses: readonly Course[]): number[] | null {
-  return courses.every(({ stop }) => stop === null) ? null : courses.map(({ stop }) => (stop === null ? 1 : 0));
+function advance({ system, iterate, residuals, limit }: Course, ap: tf.Tensor, stopOnNonPositive: boolean): Iterate {
+  const { metric, dual } = system;
+  const next = descend(iterate, ap, metric, stopOnNonPositive);
+  const r = residuals ? residuals.project(next.r) : next.r;
+  const dualR = dual?.(r);
+  const turned = turn(iterate, { r, state: next.state }, dualR, metric, limit);
+  residuals?.push(r, dualR ?? residuals.dualOf(r), tf.slice(turned.state, [0, 0], [-1, 1]));
+  return kept(turned);
 }
 
-function depart(bound: number, residualNorm: number): Course {
-  const stop = residualNorm === 0 ? 'converged' : Number.isFinite(residualNorm) ? null : 'breakdown';
-  return { bound, iterations: 0, residualNorm, stop };
+/** A p of each system; those that share a product send their directions through it together. */
+function productsOf(courses: readonly Course[]): tf.Tensor[] {
+  const products: tf.Tensor[] = [];
+  const together = new Map<SharedProduct, number[]>();
+  courses.forEach(({ system, iterate: { p, dualP } }, i) => {
+    const { passage } = system;
+    if (!passage) products[i] = tf.scoped(() => system.apply(p, dualP));
+    else together.set(passage.product, [...(together.get(passage.product) ?? []), i]);
+  });
+  for (const [product, members] of together) {
+    const passages = members.map((i) => courses[i]!.system.passage as Passage);
+    const curved = tf.scoped(() =>
+      product.multiply(
+        members.map((i, k) => {
+          const { p, dualP } = courses[i]!.iterate;
+          return { at: passages[k]!.at, tangents: passages[k]!.enter(p, dualP) };
+        }),
+      ),
+    );
+    members.forEach((i, k) => {
+      products[i] = tf.scoped(() => passages[k]!.leave(curved[k]!, courses[i]!.iterate.p));
+      curved[k]!.dispose();
+    });
+  }
+  return products;
 }
 
-/** Take note of an iteration; true if its update has to be taken back. */
-function advance(
-  course: Course,
-  residualNorm: number,
-  curvature: number,
-  limit: number,
-  onNonPositiveCurvature: 'stop' | 'continue',
-): boolean {
-  if (course.stop !== null) return false;
-  if (!Number.isFinite(curvature) || !Number.isFinite(residualNorm)) course.stop = 'breakdown';
-  else if (curvature <= 0 && onNonPositiveCurvature === 'stop') course.stop = 'non-positive-curvature';
-  if (course.stop !== null) return true;
-  course.iterations++;
-  course.residualNorm = residualNorm;
-  if (course.bound > residualNorm || residualNorm === 0) course.stop = 'converged';
-  else if (course.iterations > limit) course.stop = 'maxiter';
-  return false;
+/** Read from the device which systems still run. */
+async function look(courses: readonly Course[]): Promise<void> {
+  const states = await read(courses.map(({ iterate }) => iterate.state));
+  courses.forEach((course, i) => {
+    course.running = standings(states[i]!).some(({ stop }) => stop === null);
+  });
 }
 
-function reportOf({ stop, ...course }: Course): CgReport {
-  return { ...course, stop: stop!, converged: stop === 'converged' };
-}
-
-/** The values of several small tensors, in one read from the device; takes them over. */
-async function read(parts: readonly tf.Tensor[]): Promise<number[][]> {
-  const all = parts.length > 1 ? tf.concat([...parts], 0) : tf.view(parts[0]!);
-  const values = await all.data();
+/** The values of several states, in one read. */
+async function read(states: readonly CgState[]): Promise<Float32Array[]> {
+  const all = tf.scoped(() => tf.concat([...states], 0));
+  const values = (await all.data()) as Float32Array;
+  all.dispose();
   let next = 0;
-  const lists = parts.map(({ size }) => Array.from(values.slice(next, (next += size))));
-  tf.dispose([all, ...parts]);
-  return lists;
-}
-
-async function readNorms(squares: readonly tf.Tensor[]): Promise<number[][]> {
-  return (await read(squares)).map(roots);
-}
-
-function roots(squares: readonly number[]): number[] {
-  return squares.map((square) => Math.fround(Math.sqrt(square)));
-}
-
-/** `x` with the rows of updates that were taken back as they were before; takes over all of its tensors. */
-function restored(x: tf.Tensor, takenBack: readonly TakenBack[]): tf.Tensor {
-  if (takenBack.length === 0) return x;
-  const result = tf.scoped(() =>
-    takenBack.reduce(
-      (current, { rows, x: before }) => tf.where(tf.tensor2d(rows, [rows.length, 1], 'bool'), before, current),
-      x,
-    ),
-  );
-  tf.dispose([x, ...takenBack.map(({ x: before }) => before)]);
-  return result;
-}
-
-/** <u, v> of each system, [B, 1]. */
-function dot({ metric }: KrylovSystem, u: tf.Tensor, v: tf.Tensor): tf.Tensor {
-  const product = tf.mul(u, v);
-  return tf.sum(metric ? tf.mul(metric, product) : product, 1, true);
+  return states.map(({ size }) => values.slice(next, (next += size)));
 }
 
 function kept(iterate: Iterate): Iterate {
-  for (const tensor of Object.values(iterate) as tf.Tensor[]) tf.keep(tensor);
+  for (const tensor of tensorsOf(iterate)) tf.keep(tensor);
   return iterate;
+}
+
+function tensorsOf(iterate: Partial<Iterate>): tf.Tensor[] {
+  return Object.values(iterate).filter((tensor) => tensor !== undefined);
 }

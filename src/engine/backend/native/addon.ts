@@ -102,6 +102,35 @@ export interface Addon {
     eps: number,
     decay: number,
   ): void;
+  cgDescend(
+    r: Float32Array,
+    p: Float32Array,
+    ap: Float32Array,
+    dualP: Float32Array | null,
+    metric: Float32Array | null,
+    state: Float32Array,
+    nextR: Float32Array,
+    nextState: Float32Array,
+    systems: number,
+    n: number,
+    stopOnNonPositive: boolean,
+  ): void;
+  cgTurn(
+    x: Float32Array,
+    r: Float32Array,
+    p: Float32Array,
+    dualR: Float32Array | null,
+    dualP: Float32Array | null,
+    metric: Float32Array | null,
+    state: Float32Array,
+    nextX: Float32Array,
+    nextP: Float32Array,
+    nextDualP: Float32Array | null,
+    nextState: Float32Array,
+    systems: number,
+    n: number,
+    limit: number,
+  ): void;
 
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;

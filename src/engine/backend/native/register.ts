@@ -1,6 +1,7 @@
 import * as tf from '../../tf.js';
 import type { Addon } from './addon.js';
 import type { NativeBackend } from './backend.js';
+import { conjugate } from './kernels/conjugate.js';
 import { dense } from './kernels/dense.js';
 import { elementwise } from './kernels/elementwise.js';
 import { engineKernels } from './kernels/engine.js';
@@ -24,6 +25,7 @@ export function registerKernels(addon: Addon): void {
       ...movement,
       ...dense,
       ...pooling,
+      ...conjugate,
       ...engineKernels(addon.lapack !== ''),
     }),
   );
