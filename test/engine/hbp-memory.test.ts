@@ -80,7 +80,10 @@ function peakOf(model: Sequential, input: number[], options: Partial<HbpOptions>
     const { saved } = loss.forward(trace.output, tf.tensor1d([0, 1, 2], 'int32'));
     const gradients = backpropagate(model, trace, loss.gradient(saved));
     return peakBytesOf(() => {
-      const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), options);
+      const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), {
+        ...options,
+        hessians: 'dense',
+      });
       Object.values(curvature).forEach((operator) => operator.dispose());
     });
   });
@@ -171,7 +174,7 @@ describe('the networks of the paper', () => {
       const trace = model.forward(tf.zeros([1, 32, 32, 3]));
       const gradients = backpropagate(model, trace, tf.ones([1, 10]));
       const before = tf.memory().numTensors;
-      const start = (): unknown => hessianBackpropagation(model, trace, gradients, tf.eye(10));
+      const start = (): unknown => hessianBackpropagation(model, trace, gradients, tf.eye(10), { hessians: 'dense' });
       expect(start).toThrow(ConfigError);
       expect(start).toThrow(
         /at layer 4 \(max-pool2d\), more than the limit of 4\.0 GiB.*\[16, 16, 16\] is 4096 x 4096/,

@@ -337,6 +337,7 @@ describeOnEveryBackend('laws of Hessian backpropagation', () => {
     averageInputJacobian: true,
     averageParameterJacobian: true,
     blocks: 1,
+    hessians: 'dense' as const,
     memoryLimit: Infinity,
   };
   function contextOf(layer: Layer, { output, saved }: Pass) {

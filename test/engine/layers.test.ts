@@ -112,6 +112,7 @@ describeOnEveryBackend('layers against golden numbers', () => {
               averageInputJacobian: expected.average_input_jacobian ?? true,
               averageParameterJacobian: expected.average_parameter_jacobian ?? true,
               blocks: 1,
+              hessians: 'dense' as const,
               memoryLimit: Infinity,
             },
           };
@@ -156,6 +157,7 @@ describeOnEveryBackend('layers against golden numbers', () => {
             averageInputJacobian: true,
             averageParameterJacobian: true,
             blocks: 2,
+            hessians: 'dense' as const,
             memoryLimit: Infinity,
           },
         };

@@ -106,6 +106,7 @@ async function compareHbp(
       averageInputJacobian: averageInput ?? true,
       averageParameterJacobian: averageParameter ?? true,
       blocks: 1,
+      hessians: 'dense' as const,
       memoryLimit: Infinity,
     };
     const what = `hbp ${secondOrder} ${averageInput}/${averageParameter}:`;

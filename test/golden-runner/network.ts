@@ -85,13 +85,15 @@ export async function runNetwork({ spec, given, expected }: NetworkGolden, compa
       wanted.average_parameter_jacobian,
     ];
     for (const secondOrder of wanted.modes) {
-      const options = { secondOrder, averageInputJacobian, averageParameterJacobian };
-      const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), options);
-      await compareProducts(
-        `hbp ${secondOrder} ${averageInputJacobian}/${averageParameterJacobian}`,
-        curvature,
-        wanted.hvp,
-      );
+      for (const hessians of ['dense', 'auto'] as const) {
+        const options = { secondOrder, averageInputJacobian, averageParameterJacobian, hessians };
+        const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), options);
+        await compareProducts(
+          `hbp ${secondOrder} ${averageInputJacobian}/${averageParameterJacobian} ${hessians}`,
+          curvature,
+          wanted.hvp,
+        );
+      }
     }
   }
   const exact = (secondOrder: SecondOrder): Record<string, LinearOperator> =>

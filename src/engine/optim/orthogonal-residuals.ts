@@ -40,7 +40,7 @@ export class OrthogonalResiduals {
         const q = tf.concat([one.q, two.q], 1);
         return { q, dual: one.dual === one.q ? q : tf.concat([one.dual, two.dual], 1) };
       });
-      tf.dispose([...Object.values(one), ...Object.values(two)] as tf.Tensor[]);
+      tf.dispose([one.q, one.dual, two.q, two.dual]);
       this.#kept.splice(-2, 2, keep(both));
     }
   }

@@ -4,7 +4,7 @@ import type { Sequential, Trace } from '../../nn/sequential.js';
 import * as tf from '../../tf.js';
 import { type LinearOperator, SymmetricOperator } from '../operator.js';
 import { modified, type SecondOrder } from '../second-order.js';
-import { kept, keptSaved } from './kept.js';
+import { kept, keptSaved } from '../kept.js';
 
 /** One layer at a forward pass. */
 export interface Stage {

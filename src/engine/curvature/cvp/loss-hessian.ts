@@ -2,7 +2,7 @@ import type { Saved } from '../../nn/layer.js';
 import type { Loss } from '../../nn/loss.js';
 import * as tf from '../../tf.js';
 import { type LinearOperator, SymmetricOperator } from '../operator.js';
-import { keptSaved } from './kept.js';
+import { keptSaved } from '../kept.js';
 
 /** The Hessian of a loss with respect to the network's outputs [N, C]: one block a sample. */
 export function lossHessian<S extends Saved>(loss: Loss<S>, saved: S): LinearOperator {

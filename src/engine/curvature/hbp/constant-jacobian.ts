@@ -1,4 +1,5 @@
 import * as tf from '../../tf.js';
+import { constantStage } from './averaged-stage.js';
 import type { HbpContext, HbpRule, Sizes } from './rule.js';
 
 /**
@@ -11,6 +12,7 @@ export const constantJacobianRule = {
     return sandwich(outputHessian, (rows) => layer.inputVjp(saved, tf.reshape(rows, [-1, ...outputShape])));
   },
   workspace: sandwichWorkspace,
+  averagedStage: ({ layer, saved }) => constantStage(layer, saved),
 } satisfies HbpRule;
 
 /**

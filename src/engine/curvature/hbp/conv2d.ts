@@ -1,10 +1,13 @@
 import type { Conv2d } from '../../nn/conv2d.js';
 import * as tf from '../../tf.js';
 import { diagonalBlocks, splitRows } from '../row-blocks.js';
+import { inRowBlocks } from '../row-block-operator.js';
+import { AveragedOperator } from './averaged-operator.js';
+import { atMeanInput } from './averaged-stage.js';
 import { constantJacobianRule } from './constant-jacobian.js';
 import { BlockConvolution } from './conv-operator.js';
 import { BlockDense } from './operators.js';
-import type { HbpContext, HbpRule, Sizes } from './rule.js';
+import type { ChainContext, HbpContext, HbpRule, Sizes } from './rule.js';
 
 /**
  * With the mean unfolded input U [P, k] (k = kh kw in / groups) and H over (position p, channel o):
@@ -26,6 +29,15 @@ export const conv2dRule = {
     if (!layer.bias) return { weight };
     const hessian = tf.sum(tf.reshape(outputHessian, [positions, out, positions, out]), [0, 2]);
     return { weight, bias: new BlockDense(diagonalBlocks(blocks, hessian), blocks) };
+  },
+  averagedCurvature({ layer, saved, chain, at, options }: ChainContext<Conv2d>) {
+    return Object.fromEntries(
+      layer.parameters.map(({ name, shape }) => {
+        const operator = new AveragedOperator(shape, atMeanInput(layer, saved), name, chain, at);
+        const rowsAxis = shape.length - 1;
+        return [name, options.blocks === 1 ? operator : inRowBlocks(operator, options.blocks, rowsAxis)];
+      }),
+    );
   },
   parameterStorage(layer: Conv2d, { outputs }: Sizes, maxBlocks: number) {
     const [height = 0, width = 0, channels = 0, out = 0] = layer.weight.shape;

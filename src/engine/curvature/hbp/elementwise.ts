@@ -16,6 +16,23 @@ export const elementwiseRule = {
     return addDiagonal(passed, modified(tf.sum(perSample(term), 0), options.secondOrder));
   },
   workspace: ({ inputs }) => 3 * inputs ** 2,
+  averagedStage({ layer, saved, outputGradient, options }: Omit<HbpContext<ElementwiseLayer>, 'outputHessian'>) {
+    const { derivative, residual } = tf.scoped(() => {
+      const derivative = tf.keep(tf.mean(layer.derivative(saved), 0, true));
+      const term = options.secondOrder === 'zero' ? null : layer.secondOrder(saved, outputGradient);
+      if (!term || options.secondOrder === 'zero') return { derivative, residual: null };
+      return { derivative, residual: tf.keep(modified(tf.sum(term, 0, true), options.secondOrder)) };
+    });
+    return {
+      forward: (t) => tf.mul(derivative, t),
+      backward: (u, t) => {
+        const back = tf.mul(derivative, u);
+        return residual && t ? tf.add(back, tf.mul(residual, t)) : back;
+      },
+      hasResidual: residual !== null,
+      dispose: () => tf.dispose([derivative, ...(residual ? [residual] : [])]),
+    };
+  },
 } satisfies HbpRule;
 
 function throughDerivative({ layer, saved, outputHessian, options }: HbpContext<ElementwiseLayer>): tf.Tensor {

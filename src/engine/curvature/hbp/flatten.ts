@@ -1,4 +1,5 @@
 import * as tf from '../../tf.js';
+import { constantStage } from './averaged-stage.js';
 import type { HbpContext, HbpRule } from './rule.js';
 
 /** Only the labels of a sample's elements change, and both sides count them row-major: H_x = H. */
@@ -7,4 +8,5 @@ export const flattenRule = {
     return tf.view(outputHessian);
   },
   workspace: () => 0,
+  averagedStage: ({ layer, saved }) => constantStage(layer, saved),
 } satisfies HbpRule;

@@ -76,7 +76,7 @@ export function checkMemory({ steps, peakBytes }: HbpForecast, limit: number): v
   throw new ConfigError(
     `Hessian backpropagation needs about ${gibibytes(peakBytes)} at layer ${path} (${kind}), more than the limit of ` +
       `${gibibytes(limit)}: the Hessian of its output [${outputShape.join(', ')}] is ${n} x ${n}. ` +
-      'Use exact products (CVP), which need no such matrix, or raise memoryLimit',
+      'Use a chain of products (hessians: chain) or exact products (CVP), which need no such matrix, or raise memoryLimit',
   );
 }
 

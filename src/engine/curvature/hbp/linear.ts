@@ -1,8 +1,10 @@
 import type { Linear } from '../../nn/linear.js';
 import * as tf from '../../tf.js';
 import { diagonalBlocks, splitRows } from '../row-blocks.js';
+import { constantStage } from './averaged-stage.js';
+import { chainBlocks } from './block-hessian.js';
 import { BlockDense, BlockKroneckerGram, BlockKroneckerMean } from './operators.js';
-import type { HbpContext, HbpRule, Sizes } from './rule.js';
+import type { ChainContext, HbpContext, HbpRule, Sizes } from './rule.js';
 
 /** H_x = W^T H W, H_W = H (x) E[x] E[x]^T or H (x) E[x x^T], H_b = H. */
 export const linearRule = {
@@ -18,6 +20,13 @@ export const linearRule = {
       ? new BlockKroneckerMean(hessians, blocks, tf.mean(saved.input, 0))
       : new BlockKroneckerGram(hessians, blocks, saved.input);
     return layer.bias ? { weight, bias: new BlockDense(hessians, blocks) } : { weight };
+  },
+  averagedStage: ({ layer, saved }) => constantStage(layer, saved),
+  averagedCurvature({ layer, saved, chain, at, outputShape, options }: ChainContext<Linear, { input: tf.Tensor }>) {
+    const blocks = splitRows(layer.weight.shape[0] ?? 0, options.blocks);
+    const hessian = () => chainBlocks(chain, at, outputShape, blocks);
+    const weight = new BlockKroneckerMean(hessian(), blocks, tf.mean(saved.input, 0));
+    return layer.bias ? { weight, bias: new BlockDense(hessian(), blocks) } : { weight };
   },
   /** One block is H itself; several are a copy of its diagonal blocks, shared by the weight and the bias. */
   parameterStorage(_layer: Linear, { outputs }: Sizes, blocks: number) {

@@ -1,5 +1,6 @@
 import type { MaxPool2d, MaxPoolSaved } from '../../nn/max-pool2d.js';
-import { spreadCells } from '../../nn/unfold.js';
+import { onPictures } from '../../nn/leading.js';
+import { spreadCells, windowCells } from '../../nn/unfold.js';
 import * as tf from '../../tf.js';
 import { poolingWorkspace, sandwich } from './constant-jacobian.js';
 import type { HbpContext, HbpRule, Sizes } from './rule.js';
@@ -35,6 +36,27 @@ export const maxPoolRule = {
     );
     const hessian = spreadCells(halves, placement);
     return tf.reshape(hessian, [hessian.shape[0] ?? 0, -1]);
+  },
+  averagedStage({ layer, saved }: Omit<HbpContext<MaxPool2d, MaxPoolSaved>, 'outputHessian'>) {
+    const placement = layer.place(saved.input);
+    const shares = tf.scoped(() => layer.masks(saved).map((mask) => tf.keep(tf.mean(mask, 0, true))));
+    return {
+      forward: (t) =>
+        onPictures(t, (pictures) =>
+          windowCells(pictures, placement)
+            .map((cell, k) => tf.mul(cell, shares[k]!))
+            .reduce((sum, term) => tf.add(sum, term)),
+        ),
+      backward: (u) =>
+        onPictures(u, (pictures) =>
+          spreadCells(
+            shares.map((share) => tf.mul(pictures, share)),
+            placement,
+          ),
+        ),
+      hasResidual: false,
+      dispose: () => tf.dispose(shares),
+    };
   },
   /** Every cell of the windows has a matrix of its own. */
   workspace: (sizes: Sizes, { cells }: MaxPool2d) => poolingWorkspace(sizes, cells),

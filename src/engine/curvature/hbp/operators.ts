@@ -1,46 +1,57 @@
 /**
  * The parameter curvature of a layer with output Hessian H [o, o], split into row blocks (see `splitRows`): C couples
- * only the rows within a block, so that the diagonal blocks H_j [B, c, c] (see `diagonalBlocks`) are all of H that it
- * needs.
+ * only the rows within a block, so that the diagonal blocks H_j are all of H that it needs. They come as matrices
+ * [B, c, c] (see `diagonalBlocks`) or as products through the rest of the network.
  */
-import { type KrylovSystem, SymmetricOperator } from '../operator.js';
+import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
 import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
 import * as tf from '../../tf.js';
+import { type BlockHessian, denseBlocks } from './block-hessian.js';
 
-/** C v = H v, the curvature of a bias [o]. */
-export class BlockDense extends SymmetricOperator {
-  override readonly shape: readonly number[];
-  readonly #hessians: tf.Tensor;
+/** What the operators on row blocks share. */
+abstract class Blocked extends SymmetricOperator {
+  protected readonly hessian: BlockHessian;
+  protected readonly blocks: RowBlocks;
 
-  constructor(
-    hessians: tf.Tensor,
-    private readonly blocks: RowBlocks,
-  ) {
+  /** @param hessian  as matrices [B, c, c], which stay the caller's, or as products, which are taken over */
+  constructor(hessian: tf.Tensor | BlockHessian, blocks: RowBlocks) {
     super();
-    this.shape = [blocks.rows];
-    this.#hessians = tf.keep(tf.view(hessians));
+    this.hessian = hessian instanceof tf.Tensor ? denseBlocks(hessian, blocks) : hessian;
+    this.blocks = blocks;
   }
 
-  protected override multiply(vs: tf.Tensor): tf.Tensor {
-    return tf.transpose(multiplyColumns(this.blocks, this.#hessians, tf.transpose(vs)));
-  }
-
-  protected override diagonal(): tf.Tensor {
-    return blockDiagonals(this.blocks, this.#hessians);
-  }
-
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
-    const rhs = tf.keep(toBlocks(this.blocks, b));
-    return {
-      rhs,
-      apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, multiplyBlocks(this.#hessians, p))),
-      lift: (x) => fromBlocks(this.blocks, x),
-      dispose: () => rhs.dispose(),
-    };
+  /** H x for the columns of x [o, K], within blocks. */
+  protected onColumns(x: tf.Tensor): tf.Tensor {
+    return fromBlocks(this.blocks, this.hessian.multiply(toBlocks(this.blocks, x)));
   }
 
   override dispose(): void {
-    this.#hessians.dispose();
+    this.hessian.dispose();
+  }
+}
+
+/** C v = H v, the curvature of a bias [o]. */
+export class BlockDense extends Blocked {
+  override readonly shape = [this.blocks.rows];
+
+  protected override multiply(vs: tf.Tensor): tf.Tensor {
+    return tf.transpose(this.onColumns(tf.transpose(vs)));
+  }
+
+  protected override diagonal(): tf.Tensor {
+    return this.hessian.diagonal();
+  }
+
+  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+    const { blocks } = this;
+    const rhs = tf.keep(toBlocks(blocks, b));
+    return throughHessian(this.hessian, {
+      rhs,
+      enter: (p) => p,
+      leave: (curved, p) => damped(p, curved, alpha),
+      lift: (x) => fromBlocks(blocks, x),
+      dispose: () => rhs.dispose(),
+    });
   }
 }
 
@@ -53,32 +64,26 @@ export class BlockDense extends SymmetricOperator {
  * with weight ||E_j||^2 on xi. E is formed explicitly: its norm as a difference of norms would cancel, since sigmoid
  * layers have nearly constant inputs.
  */
-export class BlockKroneckerMean extends SymmetricOperator {
+export class BlockKroneckerMean extends Blocked {
   override readonly shape: readonly number[];
-  readonly #hessians: tf.Tensor;
   readonly #mean: tf.Tensor;
 
   /** @param mean  [i] */
-  constructor(
-    hessians: tf.Tensor,
-    private readonly blocks: RowBlocks,
-    mean: tf.Tensor,
-  ) {
-    super();
+  constructor(hessian: tf.Tensor | BlockHessian, blocks: RowBlocks, mean: tf.Tensor) {
+    super(hessian, blocks);
     this.shape = [blocks.rows, mean.size];
-    this.#hessians = tf.keep(tf.view(hessians));
     this.#mean = tf.keep(tf.view(mean));
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {
     const [vectors = 0, rows = 0, fanIn = 0] = vs.shape;
     const along = tf.matMul(tf.reshape(vs, [vectors * rows, fanIn]), tf.reshape(this.#mean, [-1, 1]));
-    const product = multiplyColumns(this.blocks, this.#hessians, tf.transpose(tf.reshape(along, [vectors, rows])));
+    const product = this.onColumns(tf.transpose(tf.reshape(along, [vectors, rows])));
     return tf.mul(tf.expandDims(tf.transpose(product), 2), this.#mean);
   }
 
   protected override diagonal(): tf.Tensor {
-    return outer(blockDiagonals(this.blocks, this.#hessians), tf.square(this.#mean));
+    return outer(this.hessian.diagonal(), tf.square(this.#mean));
   }
 
   override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
@@ -97,48 +102,41 @@ export class BlockKroneckerMean extends SymmetricOperator {
     });
     const owned = [rhs, metric, residual, direction, scale];
     owned.forEach((tensor) => tf.keep(tensor));
-    return {
+    return throughHessian(this.hessian, {
       rhs,
       metric,
-      apply: (p) => {
-        const u = tf.slice(p, [0, 1], [blocks.count, blocks.size]);
-        const curved = tf.mul(scale, multiplyBlocks(this.#hessians, u));
-        return tf.add(
+      enter: (p) => tf.slice(p, [0, 1], [blocks.count, blocks.size]),
+      leave: (curved, p) =>
+        tf.add(
           tf.mul(alpha, p),
-          tf.pad(curved, [
+          tf.pad(tf.mul(scale, curved), [
             [0, 0],
             [1, 0],
           ]),
-        );
-      },
+        ),
       lift: (x) => {
         const [xi, u] = tf.split(x, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
         const xiRows = fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
         return tf.add(tf.mul(tf.reshape(xiRows, [-1, 1]), residual), outer(fromBlocks(blocks, u), direction));
       },
       dispose: () => tf.dispose(owned),
-    };
+    });
   }
 
   override dispose(): void {
-    tf.dispose([this.#hessians, this.#mean]);
+    super.dispose();
+    this.#mean.dispose();
   }
 }
 
 /** C V = H V (1/N) X^T X, the curvature of a weight [o, i] with the averaged outer product of the inputs X [N, i]. */
-export class BlockKroneckerGram extends SymmetricOperator {
+export class BlockKroneckerGram extends Blocked {
   override readonly shape: readonly number[];
-  readonly #hessians: tf.Tensor;
   readonly #inputs: tf.Tensor;
 
-  constructor(
-    hessians: tf.Tensor,
-    private readonly blocks: RowBlocks,
-    inputs: tf.Tensor,
-  ) {
-    super();
+  constructor(hessian: tf.Tensor | BlockHessian, blocks: RowBlocks, inputs: tf.Tensor) {
+    super(hessian, blocks);
     this.shape = [blocks.rows, inputs.shape[1] ?? 0];
-    this.#hessians = tf.keep(tf.view(hessians));
     this.#inputs = tf.keep(tf.view(inputs));
   }
 
@@ -147,13 +145,13 @@ export class BlockKroneckerGram extends SymmetricOperator {
     const [samples = 0] = this.#inputs.shape;
     const byRow = tf.reshape(tf.transpose(vs, [1, 0, 2]), [rows * vectors, fanIn]);
     const onSamples = tf.reshape(tf.matMul(byRow, this.#inputs, false, true), [rows, vectors * samples]);
-    const product = tf.reshape(multiplyColumns(this.blocks, this.#hessians, onSamples), [rows * vectors, samples]);
+    const product = tf.reshape(this.onColumns(onSamples), [rows * vectors, samples]);
     const back = tf.reshape(tf.div(tf.matMul(product, this.#inputs), samples), [rows, vectors, fanIn]);
     return tf.transpose(back, [1, 0, 2]);
   }
 
   protected override diagonal(): tf.Tensor {
-    return outer(blockDiagonals(this.blocks, this.#hessians), tf.mean(tf.square(this.#inputs), 0));
+    return outer(this.hessian.diagonal(), tf.mean(tf.square(this.#inputs), 0));
   }
 
   override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
@@ -171,23 +169,38 @@ export class BlockKroneckerGram extends SymmetricOperator {
   }
 
   override dispose(): void {
-    tf.dispose([this.#hessians, this.#inputs]);
+    super.dispose();
+    this.#inputs.dispose();
   }
 }
 
-/** H x for the columns of x [o, K], within blocks. */
-function multiplyColumns(blocks: RowBlocks, hessians: tf.Tensor, x: tf.Tensor): tf.Tensor {
-  return fromBlocks(blocks, tf.matMul(hessians, toBlocks(blocks, x)));
-}
-
-/** The diagonal of H, [o]. */
-function blockDiagonals(blocks: RowBlocks, hessians: tf.Tensor): tf.Tensor {
-  return fromBlocks(blocks, tf.sum(tf.mul(hessians, tf.identity(blocks.size)), 2));
-}
-
-/** H_j v_j for all blocks j: [B, c, c] times [B, c]. */
-function multiplyBlocks(hessians: tf.Tensor, v: tf.Tensor): tf.Tensor {
-  return tf.squeeze(tf.matMul(hessians, tf.expandDims(v, 2)), [2]);
+/** A system that knows the Hessian by H_j v_j alone, for v [B, c]: by its matrices or on a passage through the network. */
+function throughHessian(
+  hessian: BlockHessian,
+  {
+    enter,
+    leave,
+    ...rest
+  }: Omit<KrylovSystem, 'apply' | 'passage'> & {
+    enter: (p: tf.Tensor) => tf.Tensor;
+    leave: (curved: tf.Tensor, p: tf.Tensor) => tf.Tensor;
+  },
+): KrylovSystem {
+  const { passage } = hessian;
+  if (passage) {
+    const { product, at } = passage;
+    return passing(
+      {
+        product,
+        at,
+        enter: (p) => passage.enter(enter(p)),
+        leave: (curved, p) => leave(passage.leave(curved, p), p),
+      },
+      rest,
+    );
+  }
+  const multiply = (v: tf.Tensor): tf.Tensor => tf.squeeze(hessian.multiply(tf.expandDims(v, 2)), [2]);
+  return { ...rest, apply: (p) => leave(multiply(enter(p)), p) };
 }
 
 function outer(column: tf.Tensor, row: tf.Tensor): tf.Tensor {

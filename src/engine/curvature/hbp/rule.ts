@@ -1,6 +1,8 @@
 import type { Layer, Saved } from '../../nn/layer.js';
 import type { Tensor } from '../../tf.js';
 import type { LinearOperator } from '../operator.js';
+import type { AveragedStage } from './averaged-stage.js';
+import type { HessianChain } from './chain.js';
 import type { SecondOrder } from '../second-order.js';
 
 /** What is averaged, what becomes of second-order terms, how layers are split, how much memory there is. */
@@ -16,7 +18,12 @@ export interface HbpOptions {
   readonly averageParameterJacobian: boolean;
   /** Output rows of every layer with parameters are split into at most that many blocks. */
   readonly blocks: number;
-  /** Bytes that the Hessians may take; more is an error before any work. 4 GiB if absent. */
+  /**
+   * How the Hessians at the layers' outputs come: as matrices (`dense`); as products with averaged Jacobians that form
+   * no matrix (`chain`), which both averages have to be taken for; or as products wherever they are averaged (`auto`).
+   */
+  readonly hessians: 'auto' | 'dense' | 'chain';
+  /** Bytes that the dense Hessians may take; more is an error before any work. 4 GiB if absent. */
   readonly memoryLimit: number;
 }
 
@@ -29,6 +36,18 @@ export interface HbpContext<L extends Layer = Layer, S extends Saved = Saved> {
   /** dL/d output, [N, ...out]. */
   readonly outputGradient: Tensor;
   readonly options: HbpOptions;
+}
+
+/** The output of a layer as a place in the chain of averaged Jacobians. */
+export interface ChainContext<L extends Layer = Layer, S extends Saved = Saved> extends Pick<
+  HbpContext<L, S>,
+  'layer' | 'saved' | 'options'
+> {
+  readonly chain: HessianChain;
+  /** Stage at whose input the layer's output is. */
+  readonly at: number;
+  /** Shape of one sample there. */
+  readonly outputShape: readonly number[];
 }
 
 /** Elements of one sample before and after a layer. */
@@ -55,4 +74,8 @@ export interface HbpRule {
   /** Curvature of each parameter of the layer, by name; absent for layers without parameters. */
   parameterCurvature?(context: HbpContext): Record<string, LinearOperator>;
   parameterStorage?(layer: Layer, sizes: Sizes, blocks: number): Storage;
+  /** The layer with its batch-averaged Jacobian as a stage of the chain. */
+  averagedStage(context: Omit<HbpContext, 'outputHessian'>): AveragedStage;
+  /** `parameterCurvature` with the output Hessian as a product. */
+  averagedCurvature?(context: ChainContext): Record<string, LinearOperator>;
 }

@@ -1,5 +1,5 @@
-import type { Saved } from '../../nn/layer.js';
-import * as tf from '../../tf.js';
+import type { Saved } from '../nn/layer.js';
+import * as tf from '../tf.js';
 
 /** A handle of one's own on what a tensor holds (nothing is copied): it outlives the tensor and the tidy. */
 export function kept(tensor: tf.Tensor): tf.Tensor {
