@@ -45,7 +45,7 @@ export class StagedProduct implements SharedProduct {
       }
       const parts = tf.split(
         curved,
-        all.map(({ shape }) => shape[0]!),
+        all.map(({ shape }) => shape[0]),
         0,
       );
       curved.dispose();
