@@ -207,6 +207,23 @@ void CgTurn(const Info& i) {
                 floats(i, 7), floats(i, 8), floats(i, 9), floats(i, 10), whole(i, 11), whole(i, 12), number(i, 13));
 }
 
+// ---- curvature
+
+void ProjectRows(const Info& i) {
+  loops->projectRows(floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4), whole(i, 5));
+}
+void AddRows(const Info& i) {
+  loops->addRows(floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4), floats(i, 5), whole(i, 6), whole(i, 7));
+}
+void DerivativeMeans(const Info& i) {
+  loops->derivativeMeans(static_cast<hbp::Activation>(whole(i, 0)), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4),
+                         whole(i, 5), whole(i, 6));
+}
+void CurveLink(const Info& i) {
+  loops->curveLink(static_cast<hbp::Activation>(whole(i, 0)), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4),
+                   floats(i, 5), whole(i, 6), whole(i, 7));
+}
+
 // ---- dense
 
 void MatMul(const Info& i) {
@@ -315,6 +332,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("adam", Adam);
   add("cgDescend", CgDescend);
   add("cgTurn", CgTurn);
+  add("projectRows", ProjectRows);
+  add("addRows", AddRows);
+  add("derivativeMeans", DerivativeMeans);
+  add("curveLink", CurveLink);
   add("matMul", MatMul);
   add("convolve", Convolve);
   add("convolveBackwardData", ConvolveBackwardData);

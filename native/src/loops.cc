@@ -4,6 +4,7 @@
 
 #include "loops/conjugate.h"
 #include "loops/copy.h"
+#include "loops/curvature.h"
 #include "loops/elementwise.h"
 #include "loops/pooling.h"
 #include "loops/reduce.h"
@@ -20,7 +21,7 @@ const Loops& HBP_LOOPS() {
       logicalNot,        isNan,     cast,      select,      fill,        reduce,          reduceIntegers,
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
-      sgd,               adam,      cgDescend, cgTurn,
+      sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
   };
   return table;
 }

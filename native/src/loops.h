@@ -107,6 +107,18 @@ struct Loops {
   void (*cgTurn)(const float* x, const float* r, const float* p, const float* dualR, const float* dualP,
                  const float* metric, const float* state, float* nextX, float* nextP, float* nextDualP,
                  float* nextState, int64_t systems, int64_t n, float limit);
+  /** Of matrix B [rows, columns] and direction d [columns]: g = B d and the rows' sums of (B - g d^T)^2. */
+  void (*projectRows)(const float* matrix, const float* direction, float* along, float* residual, int64_t rows,
+                      int64_t columns);
+  /** next = value + f_o B_oi + s_o d_i. */
+  void (*addRows)(const float* value, const float* matrix, const float* direction, const float* factors,
+                  const float* steps, float* next, int64_t rows, int64_t columns);
+  /** Of y, g [samples, n]: the columns' means of phi'(y) and sums of phi''(y) g. */
+  void (*derivativeMeans)(Activation phi, const float* y, const float* g, float* mean, float* sum, int64_t samples,
+                          int64_t n);
+  /** phi'(y) u + residual t; u and t hold `vectors` times the n elements of y and of the residual. */
+  void (*curveLink)(Activation phi, const float* y, const float* u, const float* residual, const float* t, float* to,
+                    int64_t n, int64_t vectors);
 };
 
 const Loops& loopsBase();

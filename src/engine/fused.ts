@@ -1,6 +1,7 @@
 /**
  * Several operations as one kernel, where the current backend has it under a name of ours; else the caller composes
- * them. This is the only question that the engine asks of a backend.
+ * them. This is the only question that the engine asks of a backend. What curvature products need is in
+ * fused-curvature.ts.
  *
  * To fuse something new: a name here, a kernel of that name in a backend (src/engine/backend/native/kernels/engine.ts),
  * and a composition at the place of use, which is what the kernel is tested against.
@@ -11,12 +12,13 @@ import * as tf from './tf.js';
 /** Activations whose derivative is a function of their output y alone: y (1 - y), 1 - y^2, [y > 0]. */
 export type KnownByOutput = 'Sigmoid' | 'Tanh' | 'Relu';
 
-/** Whether the backend has a kernel of this name. */
-function has(name: string): boolean {
+/** Whether the backend has a kernel of this name. For the modules of fused kernels alone. */
+export function has(name: string): boolean {
   return tf.getKernel(name, tf.getBackend()) !== undefined;
 }
 
-function run(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
+/** Run a kernel that `has` found. For the modules of fused kernels alone. */
+export function run(name: string, inputs: tf.NamedTensorMap, attributes: object): tf.Tensor[] {
   const result: tf.Tensor | tf.Tensor[] = tf
     .engine()
     .runKernel(name, inputs, attributes as Parameters<ReturnType<typeof tf.engine>['runKernel']>[2]);

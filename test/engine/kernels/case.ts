@@ -43,7 +43,10 @@ export interface Kernel {
   readonly tolerance: Tolerance;
   readonly draw: (draw: Draw) => KernelCase;
   /** Composed operations only: how to call it. */
-  readonly op?: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor | Promise<tf.Tensor[]>;
+  readonly op?: (
+    inputs: Readonly<Record<string, tf.Tensor>>,
+    attrs: Readonly<Record<string, unknown>>,
+  ) => tf.Tensor | tf.Tensor[] | Promise<tf.Tensor[]>;
   /** The kernels that the operation runs, where they have no row of their own. */
   readonly covers?: readonly string[];
   /** The backends that have it, if these are few. */

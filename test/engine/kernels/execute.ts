@@ -37,7 +37,7 @@ export function expected(kernel: Kernel, call: KernelCase): Numbers[] {
 }
 
 /** The current backend's kernel, called as the engine calls it. */
-async function run(kernel: Kernel, call: KernelCase): Promise<Numbers[]> {
+async function run(kernel: Kernel, call: KernelCase, again = false): Promise<Numbers[]> {
   const before = counts();
   const made = new Map<Input, tf.Tensor>();
   const tensors = mapInputs(call.inputs, (input) => {
@@ -47,7 +47,7 @@ async function run(kernel: Kernel, call: KernelCase): Promise<Numbers[]> {
   });
   const attrs = { ...call.attrs };
   const result = kernel.op
-    ? await kernel.op(tensors as Record<string, tf.Tensor>)
+    ? await kernel.op(tensors as Record<string, tf.Tensor>, attrs)
     : tf
         .engine()
         .runKernel<tf.Tensor | tf.Tensor[]>(kernel.name, tensors as tf.NamedTensorMap, attrs as tf.NamedAttrMap);
@@ -63,6 +63,8 @@ async function run(kernel: Kernel, call: KernelCase): Promise<Numbers[]> {
   tf.dispose([squatters, outputs]);
   const after = counts();
   if (after.tensors !== before.tensors || after.data !== before.data) {
+    // Numbers that an operation keeps on the device from its first use on are no leak; the second time they are there.
+    if (kernel.op && !again) return run(kernel, call, true);
     throw new Error(
       `${after.tensors - before.tensors} tensors and ${after.data - before.data} buffers leaked\n${describe(kernel, call)}`,
     );

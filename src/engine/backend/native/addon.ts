@@ -132,6 +132,44 @@ export interface Addon {
     limit: number,
   ): void;
 
+  projectRows(
+    matrix: Float32Array,
+    direction: Float32Array,
+    along: Float32Array,
+    residual: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+  addRows(
+    value: Float32Array,
+    matrix: Float32Array,
+    direction: Float32Array,
+    factors: Float32Array,
+    steps: Float32Array,
+    next: Float32Array,
+    rows: number,
+    columns: number,
+  ): void;
+  derivativeMeans(
+    phi: Ordinal,
+    y: Float32Array,
+    g: Float32Array,
+    mean: Float32Array,
+    sum: Float32Array,
+    samples: number,
+    n: number,
+  ): void;
+  curveLink(
+    phi: Ordinal,
+    y: Float32Array,
+    u: Float32Array,
+    residual: Float32Array,
+    t: Float32Array,
+    to: Float32Array,
+    n: number,
+    vectors: number,
+  ): void;
+
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;
   convolveBackwardData(dy: Float32Array, w: Float32Array, dx: Float32Array): void;

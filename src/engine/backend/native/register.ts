@@ -2,6 +2,7 @@ import * as tf from '../../tf.js';
 import type { Addon } from './addon.js';
 import type { NativeBackend } from './backend.js';
 import { conjugate } from './kernels/conjugate.js';
+import { curvature } from './kernels/curvature.js';
 import { dense } from './kernels/dense.js';
 import { elementwise } from './kernels/elementwise.js';
 import { engineKernels } from './kernels/engine.js';
@@ -26,6 +27,7 @@ export function registerKernels(addon: Addon): void {
       ...dense,
       ...pooling,
       ...conjugate,
+      ...curvature,
       ...engineKernels(addon.lapack !== ''),
     }),
   );

@@ -1,0 +1,47 @@
+/**
+ * Kernels for curvature products, as those of fused.ts: one pass where the current backend has them, null where the caller
+ * composes them. The compositions are in linalg/rows.ts and curvature/link.ts, which callers use.
+ */
+import { has, type KnownByOutput, run } from './fused.js';
+import type * as tf from './tf.js';
+
+/** g = B d [o] and e_o = sum_i (B_oi - g_o d_i)^2 [o] of B [o, i], d [i]; null: compose it. */
+export function projectRows(matrix: tf.Tensor, direction: tf.Tensor): { along: tf.Tensor; residual: tf.Tensor } | null {
+  if (!has('HbpProjectRows')) return null;
+  const [along, residual] = run('HbpProjectRows', { matrix, direction }, {}) as [tf.Tensor, tf.Tensor];
+  return { along, residual };
+}
+
+/** value + f_o B_oi + s_o d_i, [o, i], of factors f and steps s [o]; null: compose it. */
+export function addRows(
+  value: tf.Tensor,
+  matrix: tf.Tensor,
+  direction: tf.Tensor,
+  factors: tf.Tensor,
+  steps: tf.Tensor,
+): tf.Tensor | null {
+  if (!has('HbpAddRows')) return null;
+  return run('HbpAddRows', { value, matrix, direction, factors, steps }, {})[0]!;
+}
+
+/** mean_N phi'(y) [n] and sum_N phi''(y) g [n] of an activation's output y and a gradient g, [N, n]; null: compose it. */
+export function derivativeMeans(
+  activation: KnownByOutput,
+  output: tf.Tensor,
+  gradient: tf.Tensor,
+): { first: tf.Tensor; second: tf.Tensor } | null {
+  if (!has('HbpDerivativeMeans')) return null;
+  const [first, second] = run('HbpDerivativeMeans', { output, gradient }, { activation }) as [tf.Tensor, tf.Tensor];
+  return { first, second };
+}
+
+/** phi'(y) u + residual t of y, residual [N, ...] and u, t [V?, N, ...]; null: compose it. */
+export function curveLink(
+  activation: KnownByOutput,
+  output: tf.Tensor,
+  u: tf.Tensor,
+  residual: tf.Tensor,
+  t: tf.Tensor,
+): tf.Tensor | null {
+  return has('HbpCurveLink') ? run('HbpCurveLink', { output, u, residual, t }, { activation })[0]! : null;
+}
