@@ -8,7 +8,7 @@ export type OutputSaved = { readonly output: tf.Tensor; readonly derivative?: tf
 /** An activation whose derivative is a function of its output y alone. */
 export abstract class ElementwiseByOutput extends Elementwise<OutputSaved> {
   /** Its name among the fused kernels. */
-  protected abstract readonly activation: KnownByOutput;
+  abstract readonly activation: KnownByOutput;
   protected abstract apply(x: tf.Tensor): tf.Tensor;
   /** phi' as a function of y. */
   protected abstract derivativeOf(output: tf.Tensor): tf.Tensor;

@@ -4,7 +4,7 @@ import { ElementwiseByOutput } from './known-by-output.js';
 /** y = max(x, 0); phi' is 1 for y > 0 and 0 elsewhere, at 0 too. */
 export class Relu extends ElementwiseByOutput {
   override readonly kind = 'relu';
-  protected override readonly activation = 'Relu';
+  override readonly activation = 'Relu';
 
   protected override apply(x: tf.Tensor): tf.Tensor {
     return tf.relu(x);

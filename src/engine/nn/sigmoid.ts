@@ -4,7 +4,7 @@ import { ElementwiseByOutput, type OutputSaved } from './known-by-output.js';
 /** y = 1 / (1 + exp(-x)); phi' = y (1 - y), phi'' = phi' (1 - 2 y). */
 export class Sigmoid extends ElementwiseByOutput {
   override readonly kind = 'sigmoid';
-  protected override readonly activation = 'Sigmoid';
+  override readonly activation = 'Sigmoid';
 
   protected override apply(x: tf.Tensor): tf.Tensor {
     return tf.sigmoid(x);

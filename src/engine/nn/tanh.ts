@@ -4,7 +4,7 @@ import { ElementwiseByOutput, type OutputSaved } from './known-by-output.js';
 /** y = tanh(x); phi' = 1 - y^2, phi'' = -2 y phi'. */
 export class Tanh extends ElementwiseByOutput {
   override readonly kind = 'tanh';
-  protected override readonly activation = 'Tanh';
+  override readonly activation = 'Tanh';
 
   protected override apply(x: tf.Tensor): tf.Tensor {
     return tf.tanh(x);

@@ -1,7 +1,7 @@
 import type { LinearOperator, KrylovSystem } from '../curvature/operator.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
-import { type CgOptions, type CgReport, conjugateGradients } from './cg.js';
+import { type CgOptions, type CgReport, type CgResult, conjugateGradients } from './cg.js';
 import { adaptDamping } from './levenberg-marquardt.js';
 
 /** Step length and damping, and when conjugate gradients stop. */
@@ -68,10 +68,11 @@ export class CgNewton {
       tf.scoped(() => curvature[path]!.dampedSystem(tf.neg(gradients[path]!), this.#alpha)),
     );
     const results = await conjugateGradients(systems, this.#options);
-    const steps = results.map(({ x }, i) => this.#step(systems[i]!, x));
-    const predicted = levenbergMarquardt && predictedChange(parameters, steps, gradients, curvature);
-    parameters.forEach(({ parameter }, i) => parameter.assign(tf.add(parameter.value, steps[i]!)));
-    tf.dispose([...steps, ...results.map(({ x }) => x)]);
+    const predicted = levenbergMarquardt && this.#predictedChange(parameters, systems, results, gradients, curvature);
+    parameters.forEach(({ parameter }, i) => {
+      parameter.assign(tf.scoped(() => addSolution(systems[i]!, parameter.value, results[i]!.x, this.#options.lr)));
+    });
+    tf.dispose(results.map(({ x }) => x));
     systems.forEach((system) => system.dispose());
     if (predicted) {
       this.#alpha = adaptDamping(this.#alpha, await reductionRatio(predicted, loss!), levenbergMarquardt.least);
@@ -79,25 +80,28 @@ export class CgNewton {
     return Object.fromEntries(parameters.map(({ path }, i) => [path, results[i]!.reports]));
   }
 
-  #step(system: KrylovSystem, x: tf.Tensor): tf.Tensor {
-    return tf.scoped(() => system.lift(tf.mul(this.#options.lr, x)));
+  /** g^T s + s^T C s / 2 for the step s, summed over the blocks: the undamped quadratic model of the loss, a scalar. */
+  #predictedChange(
+    parameters: readonly PlacedParameter[],
+    systems: readonly KrylovSystem[],
+    results: readonly CgResult[],
+    gradients: Readonly<Record<string, tf.Tensor>>,
+    curvature: Readonly<Record<string, LinearOperator>>,
+  ): tf.Tensor {
+    return tf.scoped(() => {
+      const changes = parameters.map(({ path }, i) => {
+        const step = systems[i]!.lift(tf.mul(this.#options.lr, results[i]!.x));
+        const slope = tf.add(gradients[path]!, tf.mul(0.5, curvature[path]!.matvec(step)));
+        return tf.sum(tf.mul(slope, step));
+      });
+      return changes.reduce((sum, change) => tf.add(sum, change));
+    });
   }
 }
 
-/** g^T s + s^T C s / 2 for the step s, summed over the blocks: the undamped quadratic model of the loss, a scalar. */
-function predictedChange(
-  parameters: readonly PlacedParameter[],
-  steps: readonly tf.Tensor[],
-  gradients: Readonly<Record<string, tf.Tensor>>,
-  curvature: Readonly<Record<string, LinearOperator>>,
-): tf.Tensor {
-  return tf.scoped(() => {
-    const changes = parameters.map(({ path }, i) => {
-      const slope = tf.add(gradients[path]!, tf.mul(0.5, curvature[path]!.matvec(steps[i]!)));
-      return tf.sum(tf.mul(slope, steps[i]!));
-    });
-    return changes.reduce((sum, change) => tf.add(sum, change));
-  });
+/** value + lr times the solution x. */
+function addSolution(system: KrylovSystem, value: tf.Tensor, x: tf.Tensor, lr: number): tf.Tensor {
+  return system.addTo?.(value, x, lr) ?? tf.add(value, system.lift(tf.mul(lr, x)));
 }
 
 /** Actual over predicted change of the loss; takes over `predicted`. */

@@ -1,6 +1,8 @@
-import type { ElementwiseLayer } from '../../nn/layer.js';
+import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
+import type { ElementwiseLayer, Saved } from '../../nn/layer.js';
 import * as tf from '../../tf.js';
-import { modified } from '../second-order.js';
+import { derivativeMeans } from '../link.js';
+import { modified, type SecondOrder } from '../second-order.js';
 import type { HbpContext, HbpRule } from './rule.js';
 
 /**
@@ -17,12 +19,9 @@ export const elementwiseRule = {
   },
   workspace: ({ inputs }) => 3 * inputs ** 2,
   averagedStage({ layer, saved, outputGradient, options }: Omit<HbpContext<ElementwiseLayer>, 'outputHessian'>) {
-    const { derivative, residual } = tf.scoped(() => {
-      const derivative = tf.keep(tf.mean(layer.derivative(saved), 0, true));
-      const term = options.secondOrder === 'zero' ? null : layer.secondOrder(saved, outputGradient);
-      if (!term || options.secondOrder === 'zero') return { derivative, residual: null };
-      return { derivative, residual: tf.keep(modified(tf.sum(term, 0, true), options.secondOrder)) };
-    });
+    const { derivative, residual } = tf.scoped(() => averages(layer, saved, outputGradient, options.secondOrder));
+    tf.keep(derivative);
+    if (residual) tf.keep(residual);
     return {
       forward: (t) => tf.mul(derivative, t),
       backward: (u, t) => {
@@ -34,6 +33,21 @@ export const elementwiseRule = {
     };
   },
 } satisfies HbpRule;
+
+/** The batch mean of phi' and the modified batch sum of phi'' g, [1, ...]; no sum where there is none or it is dropped. */
+function averages(layer: ElementwiseLayer, saved: Saved, gradient: tf.Tensor, mode: SecondOrder) {
+  const { shape } = gradient;
+  const ofOneSample = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [1, ...shape.slice(1)]);
+  if (layer instanceof ElementwiseByOutput && mode !== 'zero') {
+    const rows = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [shape[0] ?? 0, -1]);
+    const { first, second } = derivativeMeans(layer.activation, rows((saved as OutputSaved).output), rows(gradient));
+    const residual = layer.activation === 'Relu' ? null : modified(ofOneSample(second), mode);
+    return { derivative: ofOneSample(first), residual };
+  }
+  const derivative = tf.mean(layer.derivative(saved), 0, true);
+  const term = mode === 'zero' ? null : layer.secondOrder(saved, gradient);
+  return { derivative, residual: term && mode !== 'zero' ? modified(tf.sum(term, 0, true), mode) : null };
+}
 
 function throughDerivative({ layer, saved, outputHessian, options }: HbpContext<ElementwiseLayer>): tf.Tensor {
   const derivative = perSample(layer.derivative(saved));

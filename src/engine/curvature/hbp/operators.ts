@@ -5,6 +5,7 @@
  */
 import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
 import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
+import { addRows, projectRows } from '../../linalg/rows.js';
 import * as tf from '../../tf.js';
 import { type BlockHessian, denseBlocks } from './block-hessian.js';
 
@@ -61,8 +62,8 @@ export class BlockDense extends Blocked {
  * With mu = ||m||^2, m^ = m / sqrt(mu), g^ = B m^ and E = B - g^ m^T, every Krylov vector of (alpha I + beta C) and B
  * is xi E + u m^T with a number xi and u in R^o: the operator multiplies xi by alpha and u by alpha I + beta mu H, and
  * E is orthogonal to everything in the range of m^T. So conjugate gradients run on (xi, u), 1 + c numbers a block,
- * with weight ||E_j||^2 on xi. E is formed explicitly: its norm as a difference of norms would cancel, since sigmoid
- * layers have nearly constant inputs.
+ * with weight ||E_j||^2 on xi. Its squares are summed element by element: as a difference of norms it would cancel, since
+ * sigmoid layers have nearly constant inputs.
  */
 export class BlockKroneckerMean extends Blocked {
   override readonly shape: readonly number[];
@@ -88,20 +89,26 @@ export class BlockKroneckerMean extends Blocked {
 
   override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
     const { blocks } = this;
-    const { rhs, metric, residual, direction, scale } = tf.scoped(() => {
+    const rowsOf = (xi: tf.Tensor): tf.Tensor => fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
+    const { rhs, metric, direction, scale, along } = tf.scoped(() => {
       const mu = tf.sum(tf.square(this.#mean));
       // A zero mean leaves A = alpha I: E is all of B, and any direction will do.
       const direction = tf.divNoNan(this.#mean, tf.sqrt(mu));
-      const projection = tf.reshape(tf.matMul(b, tf.reshape(direction, [-1, 1])), [-1]);
-      const residual = tf.sub(b, outer(projection, direction));
-      // Row sums first: adding millions of squares one by one would lose digits in float32.
-      const weight = tf.sum(toBlocks(blocks, tf.sum(tf.square(residual), 1)), 1, true);
-      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, projection)], 1);
+      const { along, residual } = projectRows(b, direction);
+      const weight = tf.sum(toBlocks(blocks, residual), 1, true);
+      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, along)], 1);
       const metric = tf.concat([weight, tf.fill([blocks.count, blocks.size], 1)], 1);
-      return { rhs, metric, residual, direction, scale: tf.mul(1 - alpha, mu) };
+      return { rhs, metric, direction, scale: tf.mul(1 - alpha, mu), along };
     });
-    const owned = [rhs, metric, residual, direction, scale];
+    const own = tf.view(b);
+    const owned = [rhs, metric, direction, scale, along, own];
     owned.forEach((tensor) => tf.keep(tensor));
+    /** value + factor (xi E + u m^T) = value + factor xi B + factor (u - xi g^) m^T. */
+    const addTo = (value: tf.Tensor, x: tf.Tensor, factor: number): tf.Tensor => {
+      const [xi, u] = tf.split(tf.mul(factor, x), [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
+      const factors = rowsOf(xi);
+      return addRows(value, own, direction, factors, tf.sub(fromBlocks(blocks, u), tf.mul(factors, along)));
+    };
     return throughHessian(this.hessian, {
       rhs,
       metric,
@@ -114,11 +121,8 @@ export class BlockKroneckerMean extends Blocked {
             [1, 0],
           ]),
         ),
-      lift: (x) => {
-        const [xi, u] = tf.split(x, [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
-        const xiRows = fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
-        return tf.add(tf.mul(tf.reshape(xiRows, [-1, 1]), residual), outer(fromBlocks(blocks, u), direction));
-      },
+      lift: (x) => addTo(tf.zerosLike(own), x, 1),
+      addTo,
       dispose: () => tf.dispose(owned),
     });
   }
