@@ -61,8 +61,15 @@ export {
   kroneckerOperators,
   type KroneckerFactors,
 } from './curvature/kronecker-factors/index.js';
-export { type KrylovSystem, type LinearOperator, plainSystem, SymmetricOperator } from './curvature/operator.js';
-export { inRowBlocks } from './curvature/row-block-operator.js';
+export {
+  type KrylovSystem,
+  type LinearOperator,
+  type Passage,
+  plainSystem,
+  type SharedProduct,
+  SymmetricOperator,
+} from './curvature/operator.js';
+export { inRowBlocks, plainSystemOf } from './curvature/row-block-operator.js';
 export { diagonalBlocks, type RowBlocks, splitRows } from './curvature/row-blocks.js';
 export { AvgPool2d } from './nn/avg-pool2d.js';
 export { type Eigh, eigh, type SymmetricEigen } from './linalg/eigh.js';

@@ -285,7 +285,10 @@ describeOnEveryBackend('Levenberg-Marquardt', () => {
     const gradients = { '0.weight': tf.tensor2d([[1, -2]]) };
     const matvec = (v: tf.Tensor): tf.Tensor => tf.mul(0.5, v);
     const curvature = {
-      '0.weight': { matvec, dampedSystem: (b: tf.Tensor, alpha: number) => plainSystem(matvec, b, alpha) },
+      '0.weight': {
+        matvec,
+        dampedSystem: (b: tf.Tensor, alpha: number, factor = 1) => plainSystem(matvec, tf.mul(factor, b), alpha),
+      },
     } as never;
     const alphas: number[] = [];
     for (const after of [2, NaN]) {

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../errors.js';
 import * as tf from '../tf.js';
+import type { RowBlocks } from './row-blocks.js';
 
 /**
  * A symmetric linear operator C: the curvature of one parameter, of a whole network, of a loss; n = number of elements
@@ -25,8 +26,15 @@ export interface LinearOperator {
    * @throws ConfigError if it would take more than 1 GiB
    */
   toDense(): tf.Tensor;
-  /** The system (alpha I + (1 - alpha) C) x = b in the coordinates where its Krylov space is smallest. */
-  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem;
+  /** Blocks of output rows that C does not couple; absent: one. */
+  readonly rowBlocks?: { readonly blocks: RowBlocks; readonly axis: number };
+  /**
+   * The system (alpha I + (1 - alpha) C) x = factor * b in the coordinates where its Krylov space is smallest. `plainSystemOf`
+   * has the same system in the parameter's own coordinates.
+   *
+   * @param factor  1 if absent
+   */
+  dampedSystem(b: tf.Tensor, alpha: number, factor?: number): KrylovSystem;
   /** Free what the operator owns. Once is enough, twice does no harm; products are not possible after it. */
   dispose(): void;
 }
@@ -157,8 +165,8 @@ export abstract class SymmetricOperator implements LinearOperator {
     return tf.scoped(() => tf.concat(this.#onUnitVectors((products) => tf.reshape(products, [-1, n]))));
   }
 
-  dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
-    return plainSystem((v) => this.matvec(v), b, alpha);
+  dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
+    return tf.scoped(() => plainSystem((v) => this.matvec(v), tf.mul(factor, b), alpha));
   }
 
   /** The diagonal; runs in a tidy. */

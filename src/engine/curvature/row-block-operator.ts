@@ -1,6 +1,6 @@
 import * as tf from '../tf.js';
-import { type KrylovSystem, type LinearOperator, SymmetricOperator } from './operator.js';
-import { splitRows } from './row-blocks.js';
+import { damped, type KrylovSystem, type LinearOperator, plainSystem, SymmetricOperator } from './operator.js';
+import { type RowBlocks, splitRows } from './row-blocks.js';
 
 /**
  * The diagonal row blocks of any parameter curvature C: sum_j P_j C P_j, where P_j keeps the output rows of block j (see
@@ -18,6 +18,7 @@ export function inRowBlocks(operator: LinearOperator, maxBlocks: number, axis = 
 
 class RowBlockOperator extends SymmetricOperator {
   readonly shape: readonly number[];
+  readonly rowBlocks: { readonly blocks: RowBlocks; readonly axis: number };
   /** P_j, [B, ...1, rows, ...1]. */
   readonly #masks: tf.Tensor;
 
@@ -30,12 +31,8 @@ class RowBlockOperator extends SymmetricOperator {
     this.shape = operator.shape;
     const rows = this.shape[axis];
     if (rows === undefined) throw new RangeError(`[${this.shape.join(', ')}] has no axis ${axis}`);
-    const { count, size } = splitRows(rows, maxBlocks);
-    const ones = this.shape.map((length, a) => (a === axis ? length : 1));
-    const member = Array.from({ length: count * rows }, (_, i) =>
-      Math.floor((i % rows) / size) === Math.floor(i / rows) ? 1 : 0,
-    );
-    this.#masks = tf.keep(tf.tensor(member, [count, ...ones]));
+    this.rowBlocks = { blocks: splitRows(rows, maxBlocks), axis };
+    this.#masks = tf.keep(rowMasks(this.rowBlocks, this.shape));
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {
@@ -46,24 +43,50 @@ class RowBlockOperator extends SymmetricOperator {
     return tf.sum(tf.mul(masks, tf.reshape(products, [-1, vectors, ...this.shape])), 0);
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
-    const count = this.#masks.shape[0] ?? 1;
-    const unflat = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [count, ...this.shape]);
-    const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [count, -1]);
-    const rhs = tf.keep(tf.scoped(() => flat(tf.mul(this.#masks, tf.expandDims(b, 0)))));
-    return {
-      rhs,
-      apply: (p) => {
-        const products = tf.mul(this.#masks, this.operator.matmat(unflat(p)));
-        return tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, flat(products)));
-      },
-      lift: (x) => tf.sum(unflat(x), 0),
-      dispose: () => rhs.dispose(),
-    };
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
+    return maskedSystem(tf.mul(factor, b), this.#masks, alpha, (vs) => tf.mul(this.#masks, this.operator.matmat(vs)));
   }
 
   override dispose(): void {
     tf.dispose(this.#masks);
     this.operator.dispose();
   }
+}
+
+/**
+ * (alpha I + (1 - alpha) C) x = b in the parameter's own coordinates, one system a row block: what every other form of
+ * it has to agree with.
+ */
+export function plainSystemOf(operator: LinearOperator, b: tf.Tensor, alpha: number): KrylovSystem {
+  const { rowBlocks, shape } = operator;
+  if (!rowBlocks || rowBlocks.blocks.count === 1) return plainSystem((v) => operator.matvec(v), b, alpha);
+  return tf.scoped(() => maskedSystem(b, rowMasks(rowBlocks, shape), alpha, (vs) => operator.matmat(vs)));
+}
+
+/** @param multiply  C_j v_j for all blocks j at once, [B, ...shape], v_j zero outside of its block */
+function maskedSystem(
+  b: tf.Tensor,
+  masks: tf.Tensor,
+  alpha: number,
+  multiply: (vs: tf.Tensor) => tf.Tensor,
+): KrylovSystem {
+  const { shape } = b;
+  const [count = 1] = masks.shape;
+  const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [count, -1]);
+  const rhs = tf.keep(tf.scoped(() => flat(tf.mul(masks, tf.expandDims(b, 0)))));
+  return {
+    rhs,
+    apply: (p) => damped(p, flat(multiply(tf.reshape(p, [count, ...shape]))), alpha),
+    lift: (x) => tf.sum(tf.reshape(x, [count, ...shape]), 0),
+    dispose: () => rhs.dispose(),
+  };
+}
+
+/** 1 in the rows of each block, [B, ...1, rows, ...1]. */
+function rowMasks({ blocks, axis }: { blocks: RowBlocks; axis: number }, shape: readonly number[]): tf.Tensor {
+  const { count, size, rows } = blocks;
+  const member = Array.from({ length: count * rows }, (_, i) =>
+    Math.floor((i % rows) / size) === Math.floor(i / rows) ? 1 : 0,
+  );
+  return tf.tensor(member, [count, ...shape.map((length, a) => (a === axis ? length : 1))]);
 }

@@ -1,4 +1,5 @@
 import type { LinearOperator, KrylovSystem } from '../curvature/operator.js';
+import { plainSystemOf } from '../curvature/row-block-operator.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { type CgOptions, type CgReport, type CgResult, conjugateGradients } from './cg.js';
@@ -10,6 +11,11 @@ export interface CgNewtonOptions extends CgOptions {
   readonly lr: number;
   /** Damping, 0 to 1: the system is (alpha I + (1 - alpha) C) d = -g. */
   readonly alpha: number;
+  /**
+   * Coordinates of CG: the smallest that the operators offer (`fast`, if absent), or the parameters' own (`plain`). The
+   * iterates are the same but for rounding.
+   */
+  readonly solver?: 'fast' | 'plain';
   /**
    * Let alpha follow the Levenberg-Marquardt rule (`adaptDamping`) after every step, not below `least`; absent: alpha
    * stays as it is.
@@ -64,9 +70,7 @@ export class CgNewton {
   ): Promise<Record<string, readonly CgReport[]>> {
     const { levenbergMarquardt } = this.#options;
     if (levenbergMarquardt && !loss) throw new RangeError('Levenberg-Marquardt needs the loss of the batch');
-    const systems = parameters.map(({ path }) =>
-      tf.scoped(() => curvature[path]!.dampedSystem(tf.neg(gradients[path]!), this.#alpha)),
-    );
+    const systems = parameters.map(({ path }) => tf.scoped(() => this.#system(curvature[path]!, gradients[path]!)));
     const results = await conjugateGradients(systems, this.#options);
     const predicted = levenbergMarquardt && this.#predictedChange(parameters, systems, results, gradients, curvature);
     parameters.forEach(({ parameter }, i) => {
@@ -78,6 +82,13 @@ export class CgNewton {
       this.#alpha = adaptDamping(this.#alpha, await reductionRatio(predicted, loss!), levenbergMarquardt.least);
     }
     return Object.fromEntries(parameters.map(({ path }, i) => [path, results[i]!.reports]));
+  }
+
+  /** (alpha I + (1 - alpha) C) x = -gradient. */
+  #system(operator: LinearOperator, gradient: tf.Tensor): KrylovSystem {
+    return this.#options.solver === 'plain'
+      ? plainSystemOf(operator, tf.neg(gradient), this.#alpha)
+      : operator.dampedSystem(gradient, this.#alpha, -1);
   }
 
   /** g^T s + s^T C s / 2 for the step s, summed over the blocks: the undamped quadratic model of the loss, a scalar. */

@@ -30,8 +30,8 @@ export class AveragedOperator extends SymmetricOperator {
     return this.layer.paramVjp(this.name, curved!);
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
-    const rhs = tf.keep(tf.reshape(b, [1, -1]));
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
+    const rhs = tf.keep(tf.reshape(tf.mul(factor, b), [1, -1]));
     const { layer, name, shape } = this;
     return passing(
       {

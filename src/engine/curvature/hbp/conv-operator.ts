@@ -10,6 +10,7 @@ import * as tf from '../../tf.js';
  */
 export class BlockConvolution extends SymmetricOperator {
   override readonly shape: readonly number[];
+  readonly rowBlocks: { readonly blocks: RowBlocks; readonly axis: number };
   /** Blocks of output channels, each channel with k or P numbers: [B, c k, c k] or [B, c P, c P]. */
   readonly #hessians: tf.Tensor;
   /** U [groups, P, k]; null where it is contained in the Hessians. */
@@ -24,6 +25,7 @@ export class BlockConvolution extends SymmetricOperator {
   ) {
     super();
     this.shape = [...shape];
+    this.rowBlocks = { blocks, axis: 3 };
     const [, positions = 0, cells = 0] = windows.shape;
     const contracted = cells <= positions;
     this.#windows = contracted ? null : tf.keep(tf.view(windows));
@@ -41,13 +43,15 @@ export class BlockConvolution extends SymmetricOperator {
     return tf.reshape(tf.transpose(tf.reshape(product, [out, -1, vectors]), [2, 1, 0]), vs.shape);
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { rows: out } = this.blocks;
     const cells = b.size / out;
     const blocks = each(this.blocks, cells);
     const toSystems = (column: tf.Tensor): tf.Tensor => tf.squeeze(toBlocks(blocks, column), [2]);
     const toColumn = (x: tf.Tensor): tf.Tensor => fromBlocks(blocks, tf.expandDims(x, 2));
-    const rhs = tf.keep(tf.scoped(() => toSystems(tf.reshape(tf.transpose(tf.reshape(b, [cells, out])), [b.size, 1]))));
+    const rhs = tf.keep(
+      tf.scoped(() => toSystems(tf.reshape(tf.transpose(tf.reshape(tf.mul(factor, b), [cells, out])), [b.size, 1]))),
+    );
     return {
       rhs,
       apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, toSystems(this.#onColumns(toColumn(p))))),

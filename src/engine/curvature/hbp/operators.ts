@@ -11,6 +11,7 @@ import { type BlockHessian, denseBlocks } from './block-hessian.js';
 
 /** What the operators on row blocks share. */
 abstract class Blocked extends SymmetricOperator {
+  readonly rowBlocks: { readonly blocks: RowBlocks; readonly axis: number };
   protected readonly hessian: BlockHessian;
   protected readonly blocks: RowBlocks;
 
@@ -19,6 +20,7 @@ abstract class Blocked extends SymmetricOperator {
     super();
     this.hessian = hessian instanceof tf.Tensor ? denseBlocks(hessian, blocks) : hessian;
     this.blocks = blocks;
+    this.rowBlocks = { blocks, axis: 0 };
   }
 
   /** H x for the columns of x [o, K], within blocks. */
@@ -43,9 +45,9 @@ export class BlockDense extends Blocked {
     return this.hessian.diagonal();
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
-    const rhs = tf.keep(toBlocks(blocks, b));
+    const rhs = tf.keep(tf.scoped(() => toBlocks(blocks, tf.mul(factor, b))));
     return throughHessian(this.hessian, {
       rhs,
       enter: (p) => p,
@@ -87,7 +89,7 @@ export class BlockKroneckerMean extends Blocked {
     return outer(this.hessian.diagonal(), tf.square(this.#mean));
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const rowsOf = (xi: tf.Tensor): tf.Tensor => fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
     const { rhs, metric, direction, scale, along } = tf.scoped(() => {
@@ -95,18 +97,18 @@ export class BlockKroneckerMean extends Blocked {
       // A zero mean leaves A = alpha I: E is all of B, and any direction will do.
       const direction = tf.divNoNan(this.#mean, tf.sqrt(mu));
       const { along, residual } = projectRows(b, direction);
-      const weight = tf.sum(toBlocks(blocks, residual), 1, true);
-      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, along)], 1);
+      const weight = tf.mul(factor * factor, tf.sum(toBlocks(blocks, residual), 1, true));
+      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, tf.mul(factor, along))], 1);
       const metric = tf.concat([weight, tf.fill([blocks.count, blocks.size], 1)], 1);
       return { rhs, metric, direction, scale: tf.mul(1 - alpha, mu), along };
     });
     const own = tf.view(b);
     const owned = [rhs, metric, direction, scale, along, own];
     owned.forEach((tensor) => tf.keep(tensor));
-    /** value + factor (xi E + u m^T) = value + factor xi B + factor (u - xi g^) m^T. */
-    const addTo = (value: tf.Tensor, x: tf.Tensor, factor: number): tf.Tensor => {
-      const [xi, u] = tf.split(tf.mul(factor, x), [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
-      const factors = rowsOf(xi);
+    /** value + length (xi E + u m^T) = value + length xi B + length (u - xi g^) m^T; B = factor * b. */
+    const addTo = (value: tf.Tensor, x: tf.Tensor, length: number): tf.Tensor => {
+      const [xi, u] = tf.split(tf.mul(length, x), [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
+      const factors = tf.mul(factor, rowsOf(xi));
       return addRows(value, own, direction, factors, tf.sub(fromBlocks(blocks, u), tf.mul(factors, along)));
     };
     return throughHessian(this.hessian, {
@@ -158,12 +160,12 @@ export class BlockKroneckerGram extends Blocked {
     return outer(this.hessian.diagonal(), tf.mean(tf.square(this.#inputs), 0));
   }
 
-  override dampedSystem(b: tf.Tensor, alpha: number): KrylovSystem {
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(toBlocks(blocks, x), [blocks.count, -1]);
     const unflat = (x: tf.Tensor): tf.Tensor =>
       fromBlocks(blocks, tf.reshape(x, [blocks.count, blocks.size, this.shape[1] ?? 0]));
-    const rhs = tf.keep(flat(b));
+    const rhs = tf.keep(tf.scoped(() => flat(tf.mul(factor, b))));
     return {
       rhs,
       apply: (p) => tf.add(tf.mul(alpha, p), tf.mul(1 - alpha, flat(this.matvec(unflat(p))))),
