@@ -58,14 +58,14 @@ export class Conv2d implements Layer<ConvSaved> {
       throw new RangeError(`this convolution takes pictures [N, H, W, ${channels}], not [${input.shape.join(', ')}]`);
     }
     if (this.bias && this.groups === 1) {
-      return { output: convolve(input, this.weight.value, this.#place(input), this.bias.value), saved: { input } };
+      return { output: convolve(input, this.weight.value, this.place(input), this.bias.value), saved: { input } };
     }
     const product = this.inputJvp({ input }, input);
     return { output: this.bias ? tf.add(product, this.bias.value) : product, saved: { input } };
   }
 
   inputJvp({ input }: ConvSaved, dx: tf.Tensor): tf.Tensor {
-    const placement = this.#place(input);
+    const placement = this.place(input);
     const weights = this.#split(this.weight.value);
     return onPictures(dx, (pictures) =>
       join(this.#split(pictures).map((group, g) => convolve(group, weights[g]!, placement))),
@@ -73,7 +73,7 @@ export class Conv2d implements Layer<ConvSaved> {
   }
 
   inputVjp({ input }: ConvSaved, dy: tf.Tensor): tf.Tensor {
-    const placement = this.#place(input);
+    const placement = this.place(input);
     const weights = this.#split(this.weight.value);
     return onPictures(dy, (pictures) =>
       join(this.#split(pictures).map((group, g) => convolveTransposed(group, weights[g]!, placement))),
@@ -81,7 +81,7 @@ export class Conv2d implements Layer<ConvSaved> {
   }
 
   paramJvp({ input }: ConvSaved, name: string, dw: tf.Tensor): tf.Tensor {
-    const placement = this.#place(input);
+    const placement = this.place(input);
     const [samples = 0] = input.shape;
     if (name === 'bias' && this.bias) {
       const leading = dw.shape.slice(0, -1);
@@ -101,7 +101,7 @@ export class Conv2d implements Layer<ConvSaved> {
   paramVjp({ input }: ConvSaved, name: string, dy: tf.Tensor): tf.Tensor {
     if (name === 'bias' && this.bias) return tf.sum(dy, [-4, -3, -2]);
     if (name !== 'weight') return noParameter(this.kind, name);
-    const placement = this.#place(input);
+    const placement = this.place(input);
     const gradients = this.#split(dy);
     const correlated = this.#split(input).map((group, g) => {
       const gradient = gradients[g]!;
@@ -112,10 +112,11 @@ export class Conv2d implements Layer<ConvSaved> {
 
   /** The windows of pictures as rows, [N, P, kh kw in]: what K-FAC and Hessian backpropagation see as the input. */
   unfold(pictures: tf.Tensor): tf.Tensor {
-    return unfold(pictures, this.#place(pictures));
+    return unfold(pictures, this.place(pictures));
   }
 
-  #place(pictures: tf.Tensor): Placement {
+  /** The windows on pictures of this size. */
+  place(pictures: tf.Tensor): Placement {
     return placeWindow(this.#window, sizeOf(pictures));
   }
 

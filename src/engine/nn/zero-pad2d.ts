@@ -10,10 +10,10 @@ type ZeroPadSaved = { readonly input: tf.Tensor };
 export class ZeroPad2d implements Layer<ZeroPadSaved> {
   readonly kind = 'zero-pad2d';
   readonly parameters = [];
-  readonly #padding: Sides;
+  readonly padding: Sides;
 
   constructor(padding: Exclude<Padding, 'same'>) {
-    this.#padding = sidesOf(padding);
+    this.padding = sidesOf(padding);
   }
 
   forward(input: tf.Tensor): { output: tf.Tensor; saved: ZeroPadSaved } {
@@ -21,11 +21,11 @@ export class ZeroPad2d implements Layer<ZeroPadSaved> {
   }
 
   inputJvp(_saved: ZeroPadSaved, dx: tf.Tensor): tf.Tensor {
-    return onPictures(dx, (pictures) => padPictures(pictures, this.#padding));
+    return onPictures(dx, (pictures) => padPictures(pictures, this.padding));
   }
 
   inputVjp({ input }: ZeroPadSaved, dy: tf.Tensor): tf.Tensor {
-    return onPictures(dy, (pictures) => cropPictures(pictures, this.#padding, sizeOf(input)));
+    return onPictures(dy, (pictures) => cropPictures(pictures, this.padding, sizeOf(input)));
   }
 
   paramJvp(_saved: ZeroPadSaved, name: string): never {

@@ -1,5 +1,6 @@
 import * as tf from '../../tf.js';
-import { type Stage, withValues } from './linearization.js';
+import { withValues } from '../frozen-layer.js';
+import type { Stage } from './linearization.js';
 
 /**
  * The mixed second derivatives of a layer with respect to its input and its parameters, which couple the parameters of

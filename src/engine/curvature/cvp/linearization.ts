@@ -4,19 +4,55 @@ import type { Sequential, Trace } from '../../nn/sequential.js';
 import * as tf from '../../tf.js';
 import { type LinearOperator, SymmetricOperator } from '../operator.js';
 import { modified, type SecondOrder } from '../second-order.js';
-import { kept, keptSaved } from '../kept.js';
+import { FrozenLayer, withValues } from '../frozen-layer.js';
+import { Holders } from '../holders.js';
+import { kept } from '../kept.js';
 
 /** One layer at a forward pass. */
-export interface Stage {
-  readonly path: string;
-  readonly layer: Layer;
-  readonly saved: Saved;
-  /** What the parameters were then, in the order of `layer.parameters`. */
-  readonly values: readonly tf.Tensor[];
+export class Stage extends FrozenLayer {
   /** dL/d output, [N, ...out]. */
   readonly outputGradient: tf.Tensor;
-  /** The layer's second-order term after modification, the diagonal of a matrix, [N, ...in]; null: none. */
-  readonly residual: tf.Tensor | null;
+  readonly #secondOrder: SecondOrder;
+  #residual: tf.Tensor | null | undefined;
+
+  constructor(
+    readonly path: string,
+    layer: Layer,
+    saved: Saved,
+    outputGradient: tf.Tensor,
+    secondOrder: SecondOrder,
+  ) {
+    super(layer, saved);
+    this.outputGradient = kept(outputGradient);
+    this.#secondOrder = secondOrder;
+  }
+
+  /** The layer's second-order term after modification, the diagonal of a matrix, [N, ...in]; null: none. Made once. */
+  get residual(): tf.Tensor | null {
+    if (this.#residual !== undefined) return this.#residual;
+    this.#residual = tf.scoped(() => {
+      const term = residualOf(this.layer, this.saved, this.outputGradient, this.#secondOrder);
+      return term && tf.keep(term);
+    });
+    return this.#residual;
+  }
+
+  override dispose(): void {
+    super.dispose();
+    tf.dispose([this.outputGradient, ...(this.#residual ? [this.#residual] : [])]);
+  }
+}
+
+/** The second-order term of a layer under a mode, for a gradient with respect to its output; null: none. */
+export function residualOf(
+  layer: Layer | ElementwiseLayer,
+  saved: Saved,
+  outputGradient: tf.Tensor,
+  mode: SecondOrder,
+): tf.Tensor | null {
+  if (mode === 'zero' || !('secondOrder' in layer)) return null;
+  const term = layer.secondOrder(saved, outputGradient);
+  return term && modified(term, mode);
 }
 
 /**
@@ -27,7 +63,7 @@ export interface Stage {
  */
 export class Linearization {
   readonly stages: readonly Stage[];
-  #holders = 0;
+  readonly #holders = new Holders(() => this.#dispose());
 
   /** @param from  index of the first layer that takes part */
   constructor(
@@ -35,7 +71,7 @@ export class Linearization {
     trace: Trace,
     gradients: Gradients,
     readonly outputHessian: LinearOperator,
-    secondOrder: SecondOrder,
+    readonly secondOrder: SecondOrder,
     from: number,
   ) {
     const stages: Stage[] = [];
@@ -47,15 +83,7 @@ export class Linearization {
         // Backpropagation stops at the first layer with parameters; before that the gradients are still to be made.
         outputGradient =
           gradients.outputs[l] ?? model.layers[l + 1]!.layer.inputVjp(trace.saved[l + 1]!, outputGradient!);
-        const term = secondOrder === 'zero' ? null : residual(layer, saved, outputGradient, secondOrder);
-        stages.unshift({
-          path,
-          layer,
-          saved: keptSaved(saved),
-          values: layer.parameters.map(({ value }) => kept(value)),
-          outputGradient: kept(outputGradient),
-          residual: term && kept(term),
-        });
+        stages.unshift(new Stage(path, layer, saved, outputGradient, secondOrder));
       }
     });
     this.stages = stages;
@@ -85,20 +113,12 @@ export class Linearization {
 
   /** Hold on to this; the function that is returned lets go, once. */
   retain(): () => void {
-    this.#holders++;
-    let holding = true;
-    return () => {
-      if (!holding) return;
-      holding = false;
-      if (--this.#holders === 0) this.#dispose();
-    };
+    return this.#holders.retain();
   }
 
   #dispose(): void {
     this.outputHessian.dispose();
-    for (const { saved, values, outputGradient, residual } of this.stages) {
-      tf.dispose([...Object.values(saved), ...values, outputGradient, ...(residual ? [residual] : [])]);
-    }
+    this.stages.forEach((stage) => stage.dispose());
   }
 }
 
@@ -124,19 +144,4 @@ export class LinearizedOperator extends SymmetricOperator {
     this.#release();
     tf.dispose([...this.owned]);
   }
-}
-
-/** Run `body` with other values for the parameters of a layer. */
-export function withValues<T>({ parameters }: Layer, values: readonly tf.Tensor[], body: () => T): T {
-  return parameters.reduceRight<() => T>((inner, parameter, i) => () => parameter.withValue(values[i]!, inner), body)();
-}
-
-function residual(
-  layer: Layer | ElementwiseLayer,
-  saved: Saved,
-  outputGradient: tf.Tensor,
-  mode: Exclude<SecondOrder, 'zero'>,
-): tf.Tensor | null {
-  const term = 'secondOrder' in layer ? layer.secondOrder(saved, outputGradient) : null;
-  return term && modified(term, mode);
 }
