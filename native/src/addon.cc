@@ -66,6 +66,12 @@ hbp::Windows windows() {
   return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13]};
 }
 
+/** From the shapes: the pooling's windows, then the convolution's own numbers. */
+hbp::ChosenConvolution chosenConvolution() {
+  const int32_t* s = shapes + 14;
+  return {windows(), s[0], s[1], s[2], s[3], s[4], s[5], s[6]};
+}
+
 hbp::Convolution convolution() {
   const int32_t* s = shapes;
   return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15], s[16]};
@@ -224,6 +230,20 @@ void CurveLink(const Info& i) {
                    floats(i, 5), whole(i, 6), whole(i, 7));
 }
 
+void ConvolveChosen(const Info& i) {
+  loops->convolveChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4), whole(i, 5));
+}
+void ConvolveTransposedChosen(const Info& i) {
+  loops->convolveTransposedChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4));
+}
+void CorrelateChosen(const Info& i) {
+  loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4), flag(i, 5));
+}
+
+void FactorProduct(const Info& i) {
+  loops->factorProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5), whole(i, 6));
+}
+
 // ---- dense
 
 void MatMul(const Info& i) {
@@ -336,6 +356,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("addRows", AddRows);
   add("derivativeMeans", DerivativeMeans);
   add("curveLink", CurveLink);
+  add("convolveChosen", ConvolveChosen);
+  add("convolveTransposedChosen", ConvolveTransposedChosen);
+  add("correlateChosen", CorrelateChosen);
+  add("factorProduct", FactorProduct);
   add("matMul", MatMul);
   add("convolve", Convolve);
   add("convolveBackwardData", ConvolveBackwardData);

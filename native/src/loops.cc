@@ -2,10 +2,12 @@
 // no standard library, whose inline functions the linker would take from any of them.
 #include "loops.h"
 
+#include "loops/chosen.h"
 #include "loops/conjugate.h"
 #include "loops/copy.h"
 #include "loops/curvature.h"
 #include "loops/elementwise.h"
+#include "loops/factor.h"
 #include "loops/pooling.h"
 #include "loops/reduce.h"
 
@@ -22,6 +24,7 @@ const Loops& HBP_LOOPS() {
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
       sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
+      convolveChosen,    convolveTransposedChosen, correlateChosen, factorProduct,
   };
   return table;
 }

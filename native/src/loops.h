@@ -41,6 +41,12 @@ struct Windows {
   int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, top, left;
 };
 
+/** A convolution of pictures [n, height, width, in] (stride 1) whose results `pooling` has windows on. */
+struct ChosenConvolution {
+  Windows pooling;
+  int64_t height, width, in, kernelHeight, kernelWidth, top, left;
+};
+
 enum class Cast { FloatToInt, FloatToBool, IntToFloat, IntToBool, BoolToFloat, BoolToInt };
 
 struct Loops {
@@ -119,6 +125,18 @@ struct Loops {
   /** phi'(y) u + residual t; u and t hold `vectors` times the n elements of y and of the residual. */
   void (*curveLink)(Activation phi, const float* y, const float* u, const float* residual, const float* t, float* to,
                     int64_t n, int64_t vectors);
+
+  /** A convolution at the cells that pooling chose, and its adjoints; see chosen.h. */
+  void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const float* chosen, float* y,
+                         int64_t xs, int64_t ws);
+  void (*convolveTransposedChosen)(const ChosenConvolution& shape, const float* dy, const float* weights,
+                                   const float* chosen, float* dx, int64_t vectors);
+  void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const float* chosen, float* dw,
+                          int64_t vectors, bool each);
+
+  /** to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for V [rank, samples, features] and t [vectors, samples, features]. */
+  void (*factorProduct)(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
+                        int64_t samples, int64_t features);
 };
 
 const Loops& loopsBase();

@@ -1,8 +1,10 @@
 /**
  * Kernels for curvature products, as those of fused.ts: one pass where the current backend has them, null where the caller
- * composes them. The compositions are in linalg/rows.ts and curvature/link.ts, which callers use.
+ * composes them. The compositions are in linalg/rows.ts, curvature/link.ts and
+ * nn/chosen-convolution.ts, which callers use.
  */
 import { has, type KnownByOutput, run } from './fused.js';
+import type { Placement } from './nn/window.js';
 import type * as tf from './tf.js';
 
 /** g = B d [o] and e_o = sum_i (B_oi - g_o d_i)^2 [o] of B [o, i], d [i]; null: compose it. */
@@ -44,4 +46,46 @@ export function curveLink(
   t: tf.Tensor,
 ): tf.Tensor | null {
   return has('HbpCurveLink') ? run('HbpCurveLink', { output, u, residual, t }, { activation })[0]! : null;
+}
+
+/** A convolution and the pooling behind it, whose input is the convolution's output. */
+export interface ChosenPlacements {
+  readonly convolution: Placement;
+  readonly pooling: Placement;
+}
+
+/** As `convolveChosen` of nn/chosen-convolution.ts; null: compose it. */
+export function convolveChosen(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  chosen: tf.Tensor,
+  placements: ChosenPlacements,
+): tf.Tensor | null {
+  return has('HbpConvolveChosen') ? run('HbpConvolveChosen', { x, weight, chosen }, placements)[0]! : null;
+}
+
+/** As `convolveTransposedChosen` of nn/chosen-convolution.ts; null: compose it. */
+export function convolveTransposedChosen(
+  dy: tf.Tensor,
+  weight: tf.Tensor,
+  chosen: tf.Tensor,
+  placements: ChosenPlacements,
+): tf.Tensor | null {
+  if (!has('HbpConvolveTransposedChosen')) return null;
+  return run('HbpConvolveTransposedChosen', { dy, weight, chosen }, placements)[0]!;
+}
+
+/** As `correlateChosen` of nn/chosen-convolution.ts; null: compose it. */
+export function correlateChosen(
+  x: tf.Tensor,
+  dy: tf.Tensor,
+  chosen: tf.Tensor,
+  placements: ChosenPlacements,
+): tf.Tensor | null {
+  return has('HbpCorrelateChosen') ? run('HbpCorrelateChosen', { x, dy, chosen }, placements)[0]! : null;
+}
+
+/** As `factorProduct` of curvature/cvp/factor-cascade.ts; null: compose it. */
+export function factorProduct(factor: tf.Tensor, tangents: tf.Tensor): tf.Tensor | null {
+  return has('HbpFactorProduct') ? run('HbpFactorProduct', { factor, tangents }, {})[0]! : null;
 }

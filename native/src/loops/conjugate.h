@@ -85,7 +85,8 @@ static void cgTurn(const float* x, const float* r, const float* p, const float* 
     float length = 0, turn = 0;
     if (t[kStop] == 0) {
       const float square = static_cast<float>(product(r + at, (dualR ? dualR : r) + at, metric ? metric + at : nullptr, n));
-      if (!isFiniteNumber(square)) {
+      // In coordinates of a system's own a square may come out negative: they have lost all digits.
+      if (!isFiniteNumber(square) || square < 0) {
         t[kStop] = kBreakdown;
       } else {
         length = s[kLength];

@@ -54,6 +54,11 @@ export interface KrylovSystem {
   /** G v, [B, n] to [B, n]; where G is no weighting. */
   readonly dual?: (v: tf.Tensor) => tf.Tensor;
   /**
+   * ||b||^2 from b itself, [B, 1]: if the coordinates' own inner product differs by more than a hundredth, they have lost
+   * too many digits, and the system breaks down before its first step. Absent: not looked at.
+   */
+  readonly rhsSquare?: tf.Tensor;
+  /**
    * A p in coordinates, [B, n] to [B, n].
    *
    * @param dual  G p, if the system has `dual`

@@ -1,7 +1,7 @@
 import * as tf from '../tf.js';
 import { convolve, convolveTransposed, correlate } from './convolution.js';
 import { type Layer, noParameter } from './layer.js';
-import { onPictures, sizeOf } from './leading.js';
+import { onPictures, sizeOf, vectorsFirst, vectorsLast } from './leading.js';
 import { Parameter } from './parameter.js';
 import { unfold } from './unfold.js';
 import { type Placement, placeWindow, type Window, type WindowOptions, windowOf } from './window.js';
@@ -128,22 +128,4 @@ export class Conv2d implements Layer<ConvSaved> {
 
 function join(groups: tf.Tensor[]): tf.Tensor {
   return groups.length === 1 ? groups[0]! : tf.concat(groups, -1);
-}
-
-/** [V?, a, b, c, out] to [a, b, c, V out]: vectors become further output channels. */
-function vectorsLast(x: tf.Tensor): tf.Tensor {
-  if (x.rank === 4) return x;
-  const [vectors = 0, ...shape] = x.shape;
-  const outputs = shape.pop() ?? 0;
-  const swapped = tf.transpose(tf.reshape(x, [vectors, -1, outputs]), [1, 0, 2]);
-  return tf.reshape(swapped, [...shape, vectors * outputs]);
-}
-
-/** [a, b, c, V out] to [V?, a, b, c, out], with or without V as `like` has it: the inverse of `vectorsLast`. */
-function vectorsFirst(x: tf.Tensor, like: tf.Tensor): tf.Tensor {
-  if (like.rank === 4) return x;
-  const [vectors = 0] = like.shape;
-  const outputs = like.shape.at(-1) ?? 0;
-  const swapped = tf.transpose(tf.reshape(x, [-1, vectors, outputs]), [1, 0, 2]);
-  return tf.reshape(swapped, [vectors, ...x.shape.slice(0, 3), outputs]);
 }

@@ -15,3 +15,21 @@ export function sizeOf(pictures: tf.Tensor): [height: number, width: number] {
   const [height = 0, width = 0] = pictures.shape.slice(-3);
   return [height, width];
 }
+
+/** [V?, a, b, c, out] to [a, b, c, V out]: vectors become further output channels. */
+export function vectorsLast(x: tf.Tensor): tf.Tensor {
+  if (x.rank === 4) return x;
+  const [vectors = 0, ...shape] = x.shape;
+  const outputs = shape.pop() ?? 0;
+  const swapped = tf.transpose(tf.reshape(x, [vectors, -1, outputs]), [1, 0, 2]);
+  return tf.reshape(swapped, [...shape, vectors * outputs]);
+}
+
+/** [a, b, c, V out] to [V?, a, b, c, out], with or without V as `like` has it: the inverse of `vectorsLast`. */
+export function vectorsFirst(x: tf.Tensor, like: tf.Tensor): tf.Tensor {
+  if (like.rank === 4) return x;
+  const [vectors = 0] = like.shape;
+  const outputs = like.shape.at(-1) ?? 0;
+  const swapped = tf.transpose(tf.reshape(x, [-1, vectors, outputs]), [1, 0, 2]);
+  return tf.reshape(swapped, [vectors, ...x.shape.slice(0, 3), outputs]);
+}

@@ -1,8 +1,9 @@
 import * as fused from '../fused.js';
 import * as tf from '../tf.js';
+import { cellMasks, pickCells, spreadCells } from './chosen-cells.js';
 import { type Layer, noParameter } from './layer.js';
 import { onPictures, sizeOf } from './leading.js';
-import { spreadCells, windowCells } from './unfold.js';
+import { windowCells } from './unfold.js';
 import { type Placement, placeWindow, type Window, type WindowOptions, windowOf } from './window.js';
 
 /** What a pooling layer keeps of its forward pass. */
@@ -38,28 +39,12 @@ export class MaxPool2d implements Layer<MaxPoolSaved> {
 
   inputJvp(saved: MaxPoolSaved, dx: tf.Tensor): tf.Tensor {
     const placement = this.place(saved.input);
-    return onPictures(dx, (pictures) => {
-      const picked = fused.pickCells(pictures, saved.chosen, placement);
-      if (picked) return picked;
-      return tf.scoped(() => {
-        const masks = this.masks(saved);
-        return windowCells(pictures, placement)
-          .map((cell, k) => onEverySample(cell, masks[k]!))
-          .reduce((sum, term) => tf.add(sum, term));
-      });
-    });
+    return onPictures(dx, (pictures) => pickCells(pictures, saved.chosen, placement));
   }
 
   inputVjp(saved: MaxPoolSaved, dy: tf.Tensor): tf.Tensor {
     const placement = this.place(saved.input);
-    return onPictures(dy, (pictures) => {
-      const spread = fused.spreadCells(pictures, saved.chosen, placement);
-      if (spread) return spread;
-      return tf.scoped(() => {
-        const cells = this.masks(saved).map((mask) => onEverySample(pictures, mask));
-        return spreadCells(cells, placement);
-      });
-    });
+    return onPictures(dy, (pictures) => spreadCells(pictures, saved.chosen, placement));
   }
 
   /** Number of cells of a window. */
@@ -70,8 +55,7 @@ export class MaxPool2d implements Layer<MaxPoolSaved> {
 
   /** For each cell of the kernel where it was chosen, 1 or 0, [N, outH, outW, C]: the Jacobian of every sample. */
   masks({ chosen }: MaxPoolSaved): tf.Tensor[] {
-    // max(0, 1 - |chosen - k|): backends compare numbers with tensors far more slowly than they calculate.
-    return Array.from({ length: this.cells }, (_, k) => tf.relu(tf.sub(1, tf.abs(tf.sub(chosen, k)))));
+    return cellMasks(chosen, this.#window);
   }
 
   /**
@@ -107,10 +91,4 @@ function largestCells(cells: readonly tf.Tensor[]): { largest: tf.Tensor; chosen
     largest = tf.maximum(largest, candidate);
   }
   return { largest, chosen };
-}
-
-/** Pictures [V N, ...] times a mask [N, ...]. */
-function onEverySample(pictures: tf.Tensor, mask: tf.Tensor): tf.Tensor {
-  const { shape } = pictures;
-  return tf.reshape(tf.mul(tf.reshape(pictures, [-1, ...mask.shape]), mask), shape);
 }

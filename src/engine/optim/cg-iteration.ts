@@ -53,19 +53,24 @@ export function standings(state: ArrayLike<number>): Standing[] {
 }
 
 /**
- * The state at a start: a residual of zero has converged, one that is not finite is a breakdown.
+ * The state at a start: a residual of zero has converged; one that is not finite, or whose coordinates have lost the
+ * digits of b, is a breakdown.
  *
  * @param square     <r, r>, [B, 1]
  * @param rhsSquare  <b, b>, [B, 1]
+ * @param known      <b, b> as it should be, [B, 1]; absent: not looked at
  */
-export function departure(square: tf.Tensor, rhsSquare: tf.Tensor, tol: number, atol: number): CgState {
+export function departure(
+  square: tf.Tensor,
+  rhsSquare: tf.Tensor,
+  known: tf.Tensor | undefined,
+  { tol, atol }: { readonly tol: number; readonly atol: number },
+): CgState {
   const bound = tf.maximum(tf.mul(tol, tf.sqrt(rhsSquare)), atol);
   const zero = tf.zerosLike(square);
-  const stop = tf.where(
-    isFinite(square),
-    tf.where(tf.equal(square, 0), tf.fill(square.shape, converged), zero),
-    fill(square, breakdown),
-  );
+  const finite = isFinite(square);
+  const sound = known ? tf.logicalAnd(finite, isNear(rhsSquare, known)) : finite;
+  const stop = tf.where(sound, tf.where(tf.equal(square, 0), fill(square, converged), zero), fill(square, breakdown));
   return tf.concat([square, bound, zero, stop, zero], 1);
 }
 
@@ -120,7 +125,8 @@ export function turn(
   const [square, bound, iterations, stop, length] = split(state);
   const found = dot(r, dualR ?? r, dualR ? undefined : metric);
   const running = tf.equal(stop, 0);
-  const goes = tf.logicalAnd(running, isFinite(found));
+  // In coordinates of a system's own a square may come out negative: they have lost all digits.
+  const goes = tf.logicalAnd(running, tf.logicalAnd(isFinite(found), tf.greaterEqual(found, tf.zerosLike(found))));
   const nextSquare = tf.where(goes, found, square);
   const count = tf.where(goes, tf.add(iterations, 1), iterations);
   const isDone = tf.logicalOr(tf.greater(bound, tf.sqrt(nextSquare)), tf.equal(nextSquare, 0));
@@ -154,6 +160,11 @@ function split(state: CgState): Columns {
 
 function fill(like: tf.Tensor, value: number): tf.Tensor {
   return tf.fill(like.shape, value);
+}
+
+/** Within a hundredth. */
+function isNear(found: tf.Tensor, known: tf.Tensor): tf.Tensor {
+  return tf.lessEqual(tf.abs(tf.sub(found, known)), tf.mul(0.01, known));
 }
 
 /** Not tf.isFinite: WebGPU has no such kernel. A comparison with a number that is none is false. */

@@ -115,7 +115,7 @@ function depart(
     const dualR = dual?.(r);
     const square = dot(r, dualR ?? r, metric);
     const rhsSquare = start ? dot(rhs, dual?.(rhs) ?? rhs, metric) : square;
-    const state = departure(square, rhsSquare, tol, atol);
+    const state = departure(square, rhsSquare, system.rhsSquare, { tol, atol });
     residuals?.push(r, dualR ?? residuals.dualOf(r), square);
     return kept({ x: start ? tf.view(start) : tf.zerosLike(r), r, p: tf.view(r), dualP: dualR, state });
   });

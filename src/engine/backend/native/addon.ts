@@ -102,6 +102,15 @@ export interface Addon {
     eps: number,
     decay: number,
   ): void;
+  factorProduct(
+    factor: Float32Array,
+    tangents: Float32Array,
+    to: Float32Array,
+    rank: number,
+    vectors: number,
+    samples: number,
+    features: number,
+  ): void;
   cgDescend(
     r: Float32Array,
     p: Float32Array,
@@ -168,6 +177,30 @@ export interface Addon {
     to: Float32Array,
     n: number,
     vectors: number,
+  ): void;
+
+  convolveChosen(
+    x: Float32Array,
+    weights: Float32Array,
+    chosen: Float32Array,
+    y: Float32Array,
+    xs: number,
+    ws: number,
+  ): void;
+  convolveTransposedChosen(
+    dy: Float32Array,
+    weights: Float32Array,
+    chosen: Float32Array,
+    dx: Float32Array,
+    vectors: number,
+  ): void;
+  correlateChosen(
+    x: Float32Array,
+    dy: Float32Array,
+    chosen: Float32Array,
+    dw: Float32Array,
+    vectors: number,
+    each: boolean,
   ): void;
 
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;

@@ -2,6 +2,7 @@
  * Shapes on their way to the addon. It reads them from one array that both sides share; what a kernel puts there counts
  * for the next call only.
  */
+import type { Placement } from '../../nn/window.js';
 
 /** Axes that a walk may have after neighbours have been joined. */
 export const mostAxes = 8;
@@ -91,4 +92,13 @@ function product(shape: readonly number[], begin: number, end: number): number {
   let size = 1;
   for (let axis = begin; axis < end; axis++) size *= shape[axis]!;
   return size;
+}
+
+/** How many numbers `putPlacement` puts. */
+export const placementLength = 14;
+
+/** Tell the addon where the windows are on pictures [n, height, width, channels]. */
+export function putPlacement(n: number, channels: number, placement: Placement): void {
+  const { input, output, kernel, stride, dilation, padding } = placement;
+  shapes.set([n, ...input, channels, ...output, ...kernel, ...stride, ...dilation, padding[0], padding[2]]);
 }

@@ -3,14 +3,31 @@ import type { Gradients } from '../../nn/backward.js';
 import type { Sequential, Trace } from '../../nn/sequential.js';
 import type { LinearOperator } from '../operator.js';
 import type { SecondOrder } from '../second-order.js';
+import * as tf from '../../tf.js';
+import { ExactOperator, ExactPass } from './exact-operator.js';
 import { Linearization, LinearizedOperator } from './linearization.js';
+import type { FactoredHessian } from './loss-hessian.js';
 import { networkOperator } from './network.js';
+import { Planner } from './planner.js';
 
 export { lossHessian } from './loss-hessian.js';
+export { Planner, type PlannerOptions } from './planner.js';
+export type { Route } from './routes.js';
 
 /** Which curvature: Hessian (`none`), generalised Gauss-Newton (`zero`, the default), positive-curvature Hessian. */
 export interface CvpOptions {
   readonly secondOrder: SecondOrder;
+}
+
+/** How the products of single parameters run. */
+export interface ProductOptions extends CvpOptions {
+  /**
+   * `fast`, the default: what damped systems can be spared is left out (see `routes.ts`); `plain`: every product goes
+   * through every layer to the loss and back.
+   */
+  readonly products: 'fast' | 'plain';
+  /** Chooses the ways of the products, and learns from step to step; absent: a new one. */
+  readonly planner: Planner;
 }
 
 /**
@@ -28,11 +45,22 @@ export function curvatureProducts(
   trace: Trace,
   gradients: Gradients,
   outputHessian: LinearOperator,
-  { secondOrder = 'zero' }: Partial<CvpOptions> = {},
+  { secondOrder = 'zero', products = 'fast', planner = new Planner() }: Partial<ProductOptions> = {},
 ): Record<string, LinearOperator> {
   const first = firstWithParameters(model);
   const linearization = new Linearization(model, trace, gradients, outputHessian, secondOrder, first);
   const operators: Record<string, LinearOperator> = {};
+  if (products === 'fast') {
+    const factor = isFactored(outputHessian) ? outputHessian.factor() : null;
+    const pass = tf.scoped(() => new ExactPass(linearization, factor, planner));
+    for (const layer of pass.network.layers) {
+      for (const map of layer.parameters) {
+        const path = `${layer.path}.${map.name}`;
+        operators[path] = new ExactOperator(pass, layer, map, gradients.parameters[path]);
+      }
+    }
+    return operators;
+  }
   linearization.stages.forEach(({ path, layer, saved }, l) => {
     for (const { name, shape } of layer.parameters) {
       operators[`${path}.${name}`] = new LinearizedOperator(shape, linearization, (vs) =>
@@ -80,6 +108,10 @@ export function inputCurvature(
 ): LinearOperator {
   const linearization = new Linearization(model, trace, gradients, outputHessian, secondOrder, 0);
   return new LinearizedOperator(inputShape, linearization, (vs) => linearization.curve(0, vs));
+}
+
+function isFactored(operator: LinearOperator): operator is FactoredHessian {
+  return 'factor' in operator;
 }
 
 function firstWithParameters(model: Sequential): number {

@@ -1,4 +1,5 @@
 import type { Kernel } from '../case.js';
+import { chosenKernels } from './chosen.js';
 import { curvatureKernels } from './curvature.js';
 import { elementwise } from './elementwise.js';
 import { fusedKernels } from './fused.js';
@@ -14,4 +15,5 @@ export const kernels: readonly Kernel[] = [
   ...moves,
   ...fusedKernels,
   ...curvatureKernels,
+  ...chosenKernels,
 ];

@@ -1,5 +1,7 @@
 /** Kernels behind src/engine/fused-curvature.ts: what curvature products and their solvers spend their time on. */
+import type { ChosenPlacements } from '../../../fused-curvature.js';
 import type * as tf from '../../../tf.js';
+import { placementLength, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
 
 const projectRows: NativeKernel = ({ inputs, backend }) => {
@@ -71,9 +73,67 @@ const curveLink: NativeKernel = ({ inputs, attrs, backend }) => {
   return product;
 };
 
+/** Tell the addon of a convolution of pictures with so many channels, and of the windows on its results. */
+function putChosen(
+  n: number,
+  channels: number,
+  outputs: number,
+  { convolution: { kernel, padding, ...convolution }, pooling }: ChosenPlacements,
+): void {
+  putPlacement(n, outputs, pooling);
+  shapes.set([...convolution.input, channels, ...kernel, padding[0], padding[2]], placementLength);
+}
+
+/** x [V?, N, H, W, C] and a weight [V?, kh, kw, C, O], of which one has vectors at most. */
+const convolveChosen: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x, weight, chosen } = inputs as Record<'x' | 'weight' | 'chosen', tf.TensorInfo>;
+  const [n = 0, ...cells] = chosen.shape;
+  const [xs, ws] = [vectorsOf(x), vectorsOf(weight)];
+  const y = backend.empty([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), n, ...cells], 'float32');
+  if (sizeOf(y.shape) === 0) return y;
+  putChosen(n, weight.shape.at(-2)!, weight.shape.at(-1)!, attrs as unknown as ChosenPlacements);
+  const [input, w, result] = [backend.floats(x), backend.floats(weight), backend.floats(y)];
+  backend.addon.convolveChosen(input, w, backend.floats(chosen), result, xs, ws);
+  return y;
+};
+
+const convolveTransposedChosen: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { dy, weight, chosen } = inputs as Record<'dy' | 'weight' | 'chosen', tf.TensorInfo>;
+  const placements = attrs as unknown as ChosenPlacements;
+  const [, , channels = 0, outputs = 0] = weight.shape;
+  const shape = [...dy.shape.slice(0, -3), ...placements.convolution.input, channels];
+  const dx = backend.empty(shape, 'float32');
+  if (sizeOf(shape) === 0) return dx;
+  putChosen(chosen.shape[0]!, channels, outputs, placements);
+  const [gradient, w, result] = [backend.floats(dy), backend.floats(weight), backend.floats(dx)];
+  backend.addon.convolveTransposedChosen(gradient, w, backend.floats(chosen), result, vectorsOf(dy));
+  return dx;
+};
+
+const correlateChosen: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x, dy, chosen } = inputs as Record<'x' | 'dy' | 'chosen', tf.TensorInfo>;
+  const placements = attrs as unknown as ChosenPlacements;
+  const [channels = 0, outputs = 0] = [x.shape.at(-1), chosen.shape.at(-1)];
+  const weight = [...placements.convolution.kernel, channels, outputs];
+  const dw = backend.empty([...dy.shape.slice(0, -4), ...weight], 'float32');
+  if (sizeOf(dw.shape) === 0) return dw;
+  putChosen(chosen.shape[0]!, channels, outputs, placements);
+  const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(dw)];
+  backend.addon.correlateChosen(input, gradient, backend.floats(chosen), result, vectorsOf(dy), false);
+  return dw;
+};
+
+/** The number of vectors in front of four axes. */
+function vectorsOf({ shape }: tf.TensorInfo): number {
+  return sizeOf(shape.slice(0, -4));
+}
+
 export const curvature: KernelTable = {
   HbpProjectRows: projectRows,
   HbpAddRows: addRows,
   HbpDerivativeMeans: derivativeMeans,
   HbpCurveLink: curveLink,
+  HbpConvolveChosen: convolveChosen,
+  HbpConvolveTransposedChosen: convolveTransposedChosen,
+  HbpCorrelateChosen: correlateChosen,
 };

@@ -1,14 +1,8 @@
 /** Kernels that the engine asks for by names of its own (src/engine/fused.ts): several of its operations in one pass. */
 import type * as tf from '../../../tf.js';
 import type { Placement } from '../../../nn/window.js';
-import { shapes } from '../shapes.js';
+import { putPlacement } from '../shapes.js';
 import { areFloats, type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
-
-/** Tell the addon where the windows are on pictures [n, height, width, channels]. */
-function putPlacement(n: number, channels: number, placement: Placement): void {
-  const { input, output, kernel, stride, dilation, padding } = placement;
-  shapes.set([n, ...input, channels, ...output, ...kernel, ...stride, ...dilation, padding[0], padding[2]]);
-}
 
 const maxPool: NativeKernel = ({ inputs, attrs, backend }) => {
   const { x } = inputs as { x: tf.TensorInfo };

@@ -1,0 +1,163 @@
+import { Linear } from '../../nn/linear.js';
+import * as tf from '../../tf.js';
+import { Holders } from '../holders.js';
+import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
+import type { StagedProduct } from '../staged-product.js';
+import { BlockProducts } from './block-products.js';
+import { FactorCascade, factorProduct } from './factor-cascade.js';
+import type { Linearization } from './linearization.js';
+import type { Planner } from './planner.js';
+import type { BlockSizes } from './routes.js';
+import { type ParameterLayer, type ParameterMap, TangentNetwork } from './tangent-network.js';
+
+/** What the operators of one forward pass share; it goes with the last of them. */
+export class ExactPass {
+  readonly network: TangentNetwork;
+  readonly product: StagedProduct;
+  /** Null with second-order terms, or where the output Hessian has no factor. */
+  readonly cascade: FactorCascade | null;
+  readonly #holders: Holders;
+
+  /** @param factor  S [N, C, r] with S S^T the output Hessian of each sample, taken over; null: unknown */
+  constructor(
+    linearization: Linearization,
+    factor: tf.Tensor | null,
+    readonly planner: Planner,
+  ) {
+    this.network = new TangentNetwork(linearization);
+    this.product = this.network.product();
+    const isPlain = this.network.stages.every(({ hasResidual }) => !hasResidual);
+    this.cascade = factor && isPlain ? new FactorCascade(this.network.stages, factor) : null;
+    const release = linearization.retain();
+    this.#holders = new Holders(() => {
+      this.cascade?.dispose();
+      this.network.dispose();
+      release();
+    });
+  }
+
+  retain(): () => void {
+    return this.#holders.retain();
+  }
+}
+
+/**
+ * The exact curvature block of one parameter: C v = J_w^T R J_w v, R the curvature at the layer's output. A product by
+ * itself runs through the network to the loss and back; a damped system takes whatever way the planner finds cheapest.
+ */
+export class ExactOperator extends SymmetricOperator {
+  override readonly shape: readonly number[];
+  readonly #release: () => void;
+  readonly #path: string;
+
+  /** @param gradient  of the loss with respect to the parameter: a system for it can use what it is made of */
+  constructor(
+    private readonly pass: ExactPass,
+    private readonly layer: ParameterLayer,
+    private readonly map: ParameterMap,
+    private readonly gradient: tf.Tensor | undefined,
+  ) {
+    super();
+    this.shape = map.shape;
+    this.#path = `${layer.path}.${map.name}`;
+    this.#release = pass.retain();
+  }
+
+  protected override multiply(vs: tf.Tensor): tf.Tensor {
+    const [curved] = this.pass.product.multiply([{ at: this.layer.at, tangents: this.map.jvp(vs) }]);
+    return this.map.vjp(curved!);
+  }
+
+  override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
+    const { pass, layer, map } = this;
+    const plan = pass.planner.plan(this.#path, this.#sizes());
+    const factored = pass.cascade && plan.route !== 'chain' ? pass.cascade : null;
+    if (plan.route === 'gram' && b === this.gradient) return this.#gramSystem(b, alpha, factor, factored);
+    if (factored) {
+      const products = new BlockProducts(layer, map, factored, plan);
+      return this.#ownSystem(b, factor, products, (p) => damped(p, products.multiply(p), alpha));
+    }
+    const rhs = tf.keep(tf.scoped(() => tf.reshape(tf.mul(factor, b), [1, -1])));
+    return passing(
+      {
+        product: pass.product,
+        at: layer.at,
+        enter: (p) => map.jvp(tf.reshape(p, [1, ...map.shape])),
+        leave: (curved, p) => damped(p, tf.reshape(map.vjp(curved), [1, -1]), alpha),
+      },
+      { rhs, lift: (x) => tf.reshape(x, [...map.shape]), dispose: () => rhs.dispose() },
+    );
+  }
+
+  override dispose(): void {
+    this.#release();
+  }
+
+  #ownSystem(
+    b: tf.Tensor,
+    factor: number,
+    owned: { dispose(): void },
+    apply: (p: tf.Tensor) => tf.Tensor,
+  ): KrylovSystem {
+    const rhs = tf.keep(tf.scoped(() => tf.reshape(tf.mul(factor, b), [1, -1])));
+    return {
+      rhs,
+      apply,
+      lift: (x) => tf.reshape(x, [...this.shape]),
+      dispose: () => {
+        rhs.dispose();
+        owned.dispose();
+      },
+    };
+  }
+
+  /**
+   * A linear weight block in the coordinates U [N, o] of U^T X, in which all Krylov vectors lie, as the gradient
+   * D^T X does: A U = alpha U + (1 - alpha) R K U with K = X X^T, which also is the inner product.
+   *
+   * Where inputs are all but equal K is all but singular. The norm of b, known from b itself, shows if that has cost the
+   * right-hand side its digits; the system then breaks down before the first step.
+   */
+  #gramSystem(b: tf.Tensor, alpha: number, factor: number, cascade: FactorCascade | null): KrylovSystem {
+    const { layer, pass } = this;
+    const { input, outputGradient, at } = layer;
+    const { rhs, gram, rhsSquare } = tf.scoped(() => ({
+      gram: tf.keep(tf.matMul(input, input, false, true)),
+      rhs: tf.keep(tf.reshape(tf.mul(factor, outputGradient), [1, -1])),
+      rhsSquare: tf.keep(tf.reshape(tf.sum(tf.sum(tf.square(tf.mul(factor, b)), 1)), [1, 1])),
+    }));
+    const rows = (u: tf.Tensor): tf.Tensor => tf.reshape(u, [1, ...outputGradient.shape]);
+    const rest = {
+      rhs,
+      rhsSquare,
+      dual: (u: tf.Tensor) => tf.reshape(tf.matMul(gram, tf.reshape(u, outputGradient.shape)), [1, -1]),
+      lift: (u: tf.Tensor) => tf.matMul(tf.reshape(u, outputGradient.shape), input, true, false),
+      dispose: () => tf.dispose([rhs, gram, rhsSquare]),
+    };
+    const leave = (curved: tf.Tensor, p: tf.Tensor): tf.Tensor => damped(p, tf.reshape(curved, [1, -1]), alpha);
+    if (cascade) return { ...rest, apply: (p, dual) => leave(factorProduct(cascade.at(at), rows(dual!)), p) };
+    return passing({ product: pass.product, at, enter: (_, dual) => rows(dual!), leave }, rest);
+  }
+
+  #sizes(): BlockSizes {
+    const { layer, map, pass } = this;
+    const { input, window, outputShape } = layer;
+    const [samples = 0] = input.shape;
+    const features = tf.util.sizeFromShape([...outputShape]);
+    const isWeight = map.name === 'weight';
+    const parameters = tf.util.sizeFromShape([...map.shape]);
+    const outputs = map.shape.at(layer.layer instanceof Linear ? 0 : -1) ?? 1;
+    const positions = layer.layer instanceof Linear ? 1 : features / outputs;
+    return {
+      samples,
+      rank: pass.cascade ? pass.cascade.rank : 0,
+      features,
+      parameters,
+      macs: isWeight ? positions * parameters : 0,
+      isChosen: window?.chosen != null,
+      hasRows: map.name === 'bias' || window !== null,
+      linear: isWeight && layer.layer instanceof Linear ? { inputs: parameters / outputs, outputs } : null,
+      hasFactor: pass.cascade !== null,
+    };
+  }
+}

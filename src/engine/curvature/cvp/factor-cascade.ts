@@ -1,0 +1,74 @@
+import * as fused from '../../fused-curvature.js';
+import * as tf from '../../tf.js';
+import type { ProductStage } from '../staged-product.js';
+
+/**
+ * The loss Hessian's factor S, brought back through a network without second-order terms: V_l with R_l = V_l V_l^T for
+ * every sample, [r, N, ...] at the input of stage l. Made once, from the output down to the lowest stage asked for.
+ */
+export class FactorCascade {
+  readonly #kept = new Map<number, tf.Tensor>();
+  /** r */
+  readonly rank: number;
+
+  /**
+   * @param stages  without residuals
+   * @param factor  S [N, C, r]; taken over
+   */
+  constructor(
+    private readonly stages: readonly ProductStage[],
+    private readonly factor: tf.Tensor,
+  ) {
+    this.rank = factor.shape[2] ?? 0;
+    tf.keep(factor);
+  }
+
+  /** V at the input of a stage; it stays the cascade's. */
+  at(stage: number): tf.Tensor {
+    const found = this.#kept.get(stage);
+    if (found) return found;
+    const above = [...this.#kept.keys()].filter((l) => l > stage);
+    const from = above.length > 0 ? Math.min(...above) : this.stages.length;
+    const made = tf.scoped(() => {
+      let v = this.#kept.get(from) ?? tf.transpose(this.factor, [2, 0, 1]);
+      for (let l = from - 1; l >= stage; l--) {
+        const next = this.stages[l]!.backward(v, null);
+        if (l + 1 !== from || !this.#kept.has(from)) v.dispose();
+        v = next;
+      }
+      return tf.keep(v);
+    });
+    this.#kept.set(stage, made);
+    return made;
+  }
+
+  /** Free what is above a stage; it is made again from the output if it is asked for once more. */
+  releaseAbove(stage: number): void {
+    for (const [l, v] of this.#kept) {
+      if (l <= stage) continue;
+      v.dispose();
+      this.#kept.delete(l);
+    }
+  }
+
+  dispose(): void {
+    this.releaseAbove(-1);
+    this.factor.dispose();
+  }
+}
+
+/** V_n V_n^T t_n for every sample: V [r, N, ...], t [T, N, ...] to [T, N, ...]. */
+export function factorProduct(v: tf.Tensor, t: tf.Tensor): tf.Tensor {
+  const one = fused.factorProduct(v, t);
+  if (one) return one;
+  return tf.scoped(() => {
+    const [rank = 0, samples = 0] = v.shape;
+    const columns = tf.unstack(tf.reshape(v, [rank, samples, -1]));
+    const rows = tf.reshape(t, [t.shape[0] ?? 0, samples, -1]);
+    const terms = columns.map((column) => tf.mul(tf.sum(tf.mul(column, rows), 2, true), column));
+    return tf.reshape(
+      terms.reduce((sum, term) => tf.add(sum, term)),
+      t.shape,
+    );
+  });
+}

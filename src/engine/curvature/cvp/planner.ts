@@ -1,0 +1,57 @@
+import type { CgReport } from '../../optim/cg.js';
+import { type BlockSizes, cheapestRoute, costsOf, type Route, type RouteCost } from './routes.js';
+
+export interface PlannerOptions {
+  /** Bytes that one block's matrices may take; 1 GiB if absent. */
+  readonly memoryLimit?: number;
+  /** One way for all blocks that know it; absent: the cheapest for each. */
+  readonly route?: Route;
+}
+
+/** How a block is to be multiplied. */
+export interface Plan {
+  readonly route: Route;
+  readonly costs: Partial<Record<Route, RouteCost>>;
+  /** Products that it was chosen for. */
+  readonly products: number;
+  /** Whether another way may be taken when there turn out to be more products. */
+  readonly forced: boolean;
+  readonly memoryLimit: number;
+}
+
+/** Before anything is known of a block. */
+const firstGuess = 2;
+
+/**
+ * Chooses the ways of Gauss-Newton products (see `routes.ts`), step after step: the number of products that a block will
+ * take is about what it took the step before.
+ */
+export class Planner {
+  readonly #counts = new Map<string, number>();
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(private readonly options: PlannerOptions = {}) {}
+
+  plan(path: string, sizes: BlockSizes): Plan {
+    const { memoryLimit = 2 ** 30, route } = this.options;
+    const costs = costsOf(sizes);
+    const products = this.#counts.get(path) ?? firstGuess;
+    const forced = route !== undefined && (route === 'chain' || costs[route] !== undefined);
+    const chosen = forced ? route : cheapestRoute(costs, products, memoryLimit);
+    const plan = { route: chosen, costs, products, forced, memoryLimit };
+    this.#plans.set(path, plan);
+    return plan;
+  }
+
+  /** Take note of how many iterations the blocks took. */
+  record(reports: Readonly<Record<string, readonly CgReport[]>>): void {
+    for (const [path, blocks] of Object.entries(reports)) {
+      this.#counts.set(path, Math.max(1, ...blocks.map(({ iterations }) => iterations)));
+    }
+  }
+
+  /** What was chosen last, by place: for a log. */
+  get routes(): Readonly<Record<string, Route>> {
+    return Object.fromEntries([...this.#plans].map(([path, { route }]) => [path, route]));
+  }
+}

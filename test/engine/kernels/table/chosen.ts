@@ -1,0 +1,184 @@
+import {
+  type ChosenPlacements,
+  convolveChosen,
+  convolveTransposedChosen,
+  correlateChosen,
+} from '../../../../src/engine/nn/chosen-convolution.js';
+import { placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
+import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
+import type { Draw } from '../draw.js';
+import { both } from './curvature.js';
+
+/* Convolutions at the cells that pooling chose (src/engine/nn/chosen-convolution.ts). */
+
+// Globals are slow to look up in a module that jest runs.
+const { floor, min } = Math;
+
+const named = ({ inputs }: KernelCase): Readonly<Record<string, Input>> => inputs as Record<string, Input>;
+const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacements =>
+  attrs as unknown as ChosenPlacements;
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+interface Setting {
+  readonly placements: ChosenPlacements;
+  /** Of the pictures, the weight and the results. */
+  readonly x: number[];
+  readonly weight: number[];
+  readonly y: number[];
+  readonly chosen: Input;
+  readonly vectors: number[];
+}
+
+/** A convolution, pooling behind it that may overlap and be padded, and a choice of any of its cells. */
+function setting(draw: Draw): Setting {
+  const kernel = [draw.int(1, 5), draw.int(1, 5)] as const;
+  const side = (): number => draw.int(0, 2);
+  const size = draw.large ? ([40, 36] as const) : ([kernel[0] + draw.int(0, 6), kernel[1] + draw.int(0, 6)] as const);
+  const convolution = placeWindow(windowOf({ kernel, padding: [side(), side(), side(), side()] }), size);
+  const cell = (i: 0 | 1): number => draw.int(1, min(3, convolution.output[i]));
+  const cells = [cell(0), cell(1)] as const;
+  const beside = (i: 0 | 1): number => draw.int(0, cells[i] - 1);
+  const pooling = placeWindow(
+    windowOf({
+      kernel: cells,
+      stride: [draw.int(1, 3), draw.int(1, 3)],
+      padding: [beside(0), beside(0), beside(1), beside(1)],
+    }),
+    convolution.output,
+  );
+  const n = draw.large ? 9 : draw.pick([1, 2, 3, 0]);
+  const channels = draw.large ? draw.pick([3, 8]) : draw.pick([1, 2, 3, 5, 8, 16, 17]);
+  const outputs = draw.large ? 20 : draw.pick([1, 2, 3, 15, 16, 17, 33]);
+  const y = [n, ...pooling.output, outputs];
+  const choice = draw.int32(y, 0, cells[0] * cells[1] - 1);
+  return {
+    placements: { convolution, pooling },
+    x: [n, ...size, channels],
+    weight: [...kernel, channels, outputs],
+    y,
+    chosen: { ...choice, dtype: 'float32', values: Float32Array.from(choice.values) },
+    vectors: draw.large ? draw.pick([[], [2]]) : draw.pick([[], [1], [3]]),
+  };
+}
+
+/**
+ * f(result, picture, weight) for every term of the chosen cells' sums, as elements of y [n, pH, pW, O], x [n, H, W, C] and
+ * the weight.
+ */
+function eachTerm(
+  { convolution, pooling }: ChosenPlacements,
+  y: readonly number[],
+  x: readonly number[],
+  chosen: Input,
+  f: (result: number, picture: number, weight: number) => void,
+): void {
+  const [, pHeight = 0, pWidth = 0, outputs = 0] = y;
+  const [, height = 0, width = 0, channels = 0] = x;
+  for (let i = 0; i < sizeOf(y); i++) {
+    const o = i % outputs;
+    const column = floor(i / outputs) % pWidth;
+    const row = floor(i / outputs / pWidth) % pHeight;
+    const n = floor(i / outputs / pWidth / pHeight);
+    const cell = chosen.values[i]!;
+    const cy = row * pooling.stride[0] - pooling.padding[0] + floor(cell / pooling.kernel[1]);
+    const cx = column * pooling.stride[1] - pooling.padding[2] + (cell % pooling.kernel[1]);
+    if (cy < 0 || cy >= convolution.output[0] || cx < 0 || cx >= convolution.output[1]) continue;
+    for (let k = 0; k < convolution.kernel[0] * convolution.kernel[1]; k++) {
+      const py = cy - convolution.padding[0] + floor(k / convolution.kernel[1]);
+      const px = cx - convolution.padding[2] + (k % convolution.kernel[1]);
+      if (py < 0 || py >= height || px < 0 || px >= width) continue;
+      for (let c = 0; c < channels; c++) {
+        f(i, ((n * height + py) * width + px) * channels + c, (k * channels + c) * outputs + o);
+      }
+    }
+  }
+}
+
+/** The sums of a case for each vector; `a` and `b` say which operand has vectors, by its size without them. */
+function sums(
+  call: KernelCase,
+  shape: readonly number[],
+  y: readonly number[],
+  x: readonly number[],
+  add: (total: Float64Array, v: number, result: number, picture: number, weight: number) => void,
+): Numbers[] {
+  const total = new Float64Array(sizeOf(shape));
+  const vectors = shape.length > 4 ? shape[0]! : 1;
+  for (let v = 0; v < vectors; v++) {
+    eachTerm(placementsOf(call.attrs!), y, x, named(call)['chosen']!, (...at) => add(total, v, ...at));
+  }
+  return [{ shape, dtype: 'float32', values: Float32Array.from(total) }];
+}
+
+/** Element i of vector v, of an operand that may have none. */
+const of = (input: Input, rank: number, v: number, i: number): number =>
+  input.values[input.shape.length > rank ? (v * input.values.length) / input.shape[0]! + i : i]!;
+
+export const chosenKernels: readonly Kernel[] = [
+  ...both(
+    'HbpConvolveChosen',
+    ({ x, weight, chosen }, attrs) => convolveChosen(x!, weight!, chosen!, placementsOf(attrs)),
+    {
+      tolerance: 'sum',
+      draw: (draw) => {
+        const { placements, x, weight, chosen, vectors } = setting(draw);
+        const ofWeights = draw.flag();
+        const inputs = {
+          x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate'),
+          weight: draw.float([...(ofWeights ? vectors : []), ...weight], 'moderate'),
+          chosen,
+        };
+        return { inputs, attrs: { ...placements } };
+      },
+      reference: (call) => {
+        const { x, weight, chosen } = named(call);
+        const vectors = [...x!.shape.slice(0, -4), ...weight!.shape.slice(0, -4)];
+        const size = sizeOf(chosen!.shape);
+        return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, x!.shape.slice(-4), (total, v, r, p, k) => {
+          total[v * size + r]! += of(x!, 4, v, p) * of(weight!, 4, v, k);
+        });
+      },
+    },
+  ),
+  ...both(
+    'HbpConvolveTransposedChosen',
+    ({ dy, weight, chosen }, attrs) => convolveTransposedChosen(dy!, weight!, chosen!, placementsOf(attrs)),
+    {
+      tolerance: 'sum',
+      draw: (draw) => {
+        const { placements, y, weight, chosen, vectors } = setting(draw);
+        const inputs = {
+          dy: draw.float([...vectors, ...y], 'moderate'),
+          weight: draw.float(weight, 'moderate'),
+          chosen,
+        };
+        return { inputs, attrs: { ...placements } };
+      },
+      reference: (call) => {
+        const { dy, weight, chosen } = named(call);
+        const x = [chosen!.shape[0]!, ...placementsOf(call.attrs!).convolution.input, weight!.shape[2]!];
+        const size = sizeOf(x);
+        return sums(call, [...dy!.shape.slice(0, -4), ...x], chosen!.shape, x, (total, v, r, p, k) => {
+          total[v * size + p]! += of(dy!, 4, v, r) * weight!.values[k]!;
+        });
+      },
+    },
+  ),
+  ...both('HbpCorrelateChosen', ({ x, dy, chosen }, attrs) => correlateChosen(x!, dy!, chosen!, placementsOf(attrs)), {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const { placements, x, y, chosen, vectors } = setting(draw);
+      const inputs = { x: draw.float(x, 'moderate'), dy: draw.float([...vectors, ...y], 'moderate'), chosen };
+      return { inputs, attrs: { ...placements } };
+    },
+    reference: (call) => {
+      const { x, dy, chosen } = named(call);
+      const { kernel } = placementsOf(call.attrs!).convolution;
+      const weight = [...kernel, x!.shape[3]!, chosen!.shape[3]!];
+      const size = sizeOf(weight);
+      return sums(call, [...dy!.shape.slice(0, -4), ...weight], chosen!.shape, x!.shape, (total, v, r, p, k) => {
+        total[v * size + k]! += of(dy!, 4, v, r) * x!.values[p]!;
+      });
+    },
+  }),
+];
