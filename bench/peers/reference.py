@@ -150,9 +150,9 @@ def create_optimizer(network, spec):
             damping=spec["damping"],
             kl_clip=spec["klClip"],
             weight_decay=spec["weightDecay"],
-            TCov=spec["tCov"],
-            TInv=spec["tInv"],
-            batch_averaged=spec["batchAveraged"],
+            TCov=spec["TCov"],
+            TInv=spec["TInv"],
+            batch_averaged=True,
         )
     if kind == "cg-newton":
         return CGNewton(

@@ -177,7 +177,7 @@ async function showPlan(specs: readonly RunSpec[], open: readonly RunSpec[], opt
   const speed = await measureFlops();
   const seconds = open.map((spec) => {
     const { size, shape, classes } = datasetKind(spec.dataset);
-    return flopsOf(spec, { ...size, inputs: shape[0] * shape[1] * shape[2], classes }) / speed;
+    return flopsOf(spec, { ...size, shape, classes }) / speed;
   });
   const total = seconds.reduce((sum, s) => sum + s, 0) / jobs;
   if (options.json) {

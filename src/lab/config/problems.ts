@@ -32,8 +32,11 @@ function toProblems(issue: Issue, value: unknown, above: KeyPath = []): Problem[
   const found = at(value, path);
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const meant = issue.errors.filter((branch) => !branch.some((inner) => isOfOtherType(inner, found)));
-    const [only] = meant;
-    if (only && meant.length === 1) return only.flatMap((inner) => toProblems(inner, value, path));
+    const fitting = meant.filter(
+      (branch) => !branch.some(({ code, path }) => code === 'unrecognized_keys' && !path.length),
+    );
+    const [only, ...others] = fitting.length > 0 ? fitting : meant;
+    if (only && others.length === 0) return only.flatMap((inner) => toProblems(inner, value, path));
   }
   if (issue.code === 'unrecognized_keys') {
     const suggestions = issue.message.split('\n');
@@ -90,7 +93,7 @@ const expectation: z.core.$ZodErrorMap = (issue) => {
       if (issue.discriminator) {
         return oneOf((issue.options as readonly unknown[]).map(String), at(issue.input, [issue.discriminator]));
       }
-      return issue.errors.map(([first]) => first?.message).join(' or ');
+      return [...new Set(issue.errors.map(([first]) => first?.message))].join(' or ');
     case 'custom':
     case 'invalid_element':
     case 'invalid_format':

@@ -20,9 +20,13 @@ export const seedsSchema = z.union([
 
 export const activationSchema = z.enum(['sigmoid', 'tanh', 'relu']);
 
-/** A network by name, or a fully connected one given by its hidden widths. */
+/** The networks of the experiments, all with sigmoid activations there. */
+const networkSchema = z.enum(['mlp-cifar10', 'mlp-mnist', 'c4d3', '3c3d']);
+
+/** A network by name, the same with other activations, or a fully connected one given by its hidden widths. */
 export const modelSchema = z.union([
-  z.enum(['mlp-cifar10', 'mlp-mnist']),
+  networkSchema,
+  z.strictObject({ network: networkSchema, activation: activationSchema.default('sigmoid') }),
   z.strictObject({
     hidden: z.array(positiveInt).describe('widths of the hidden layers, input side first'),
     activation: activationSchema.default('sigmoid'),
@@ -35,8 +39,29 @@ export const secondOrderSchema = z.enum(['none', 'zero', 'abs', 'clip']);
 export const optimizerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('sgd'), lr: positive, momentum: z.number().min(0).lt(1).default(0) }),
   z.strictObject({
+    kind: z.literal('adam'),
+    lr: positive,
+    beta1: z.number().min(0).lt(1).default(0.9).describe('decay of the first moment'),
+    beta2: z.number().min(0).lt(1).default(0.999).describe('decay of the second moment'),
+    eps: positive.default(1e-8).describe('added to the root of the second moment'),
+  }),
+  z.strictObject({
+    kind: z.literal('kfac'),
+    lr: positive,
+    momentum: z.number().min(0).lt(1).default(0.9),
+    statDecay: z.number().min(0).lt(1).default(0.95).describe('weight of the past in the averaged factors'),
+    damping: positive.default(0.001).describe('added to the eigenvalues of the curvature'),
+    klClip: positive.default(0.001).describe('bound on lr^2 sum(direction * gradient)'),
+    weightDecay: z.number().nonnegative().default(0),
+    TCov: positiveInt.default(10).describe('steps between updates of the factors'),
+    TInv: positiveInt.default(100).describe('steps between eigendecompositions'),
+  }),
+  z.strictObject({
     kind: z.literal('cg-newton'),
-    curvature: z.literal('hbp').default('hbp'),
+    curvature: z
+      .enum(['hbp', 'cvp'])
+      .default('hbp')
+      .describe('Hessian backpropagation with averaged Jacobians, or exact products'),
     secondOrder: secondOrderSchema,
     lr: positive,
     alpha: fraction.describe('damping: the system solved is alpha I + (1 - alpha) C'),

@@ -14,6 +14,10 @@ const dashCycle: readonly (readonly number[])[] = Object.values(dashes);
 
 /** YlOrRd-5 from its third on: light entries are left out of every palette, since they vanish on white paper. */
 const firstOrder = ['#fd8d3c', '#f03b20', '#bd0026'];
+/** The same from dark to light: Adam stands apart from SGD. */
+const adaptive = ['#bd0026', '#f03b20', '#fd8d3c'];
+/** PuRd-5 from its third on. */
+const kronecker = ['#df65b0', '#dd1c77', '#980043'];
 /** YlGnBu-5 from dark to light without its lightest. */
 const curvature = ['#253494', '#2c7fb8', '#41b6c4', '#a1dab4'];
 
@@ -24,6 +28,10 @@ function colorsOf(kind: Kind, count: number): readonly string[] {
   switch (kind) {
     case 'sgd':
       return firstOrder;
+    case 'adam':
+      return adaptive;
+    case 'kfac':
+      return kronecker;
     case 'cg-newton': {
       if (count <= curvature.length) return curvature;
       const darkToLight = scheme('yellowgreenblue') as (t: number) => string;

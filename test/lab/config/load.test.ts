@@ -33,8 +33,18 @@ test.each([
   ['a wrong type', 'lr: 0.1, momentum', 'lr: fast, momentum', 'optimizer.lr: found "fast", expected a number'],
   ['a number out of range', 'momentum: 0.9', 'momentum: 1', 'optimizer.momentum: found 1, expected less than 1'],
   ['an unknown key', 'momentum: 0.9', 'momentun: 0.9', 'optimizer.momentun: unknown key, did you mean "momentum"?'],
-  ['a missing kind', 'kind: sgd, ', '', 'optimizer.kind: found nothing, expected one of "sgd", "cg-newton"'],
-  ['an unknown kind', 'kind: sgd', 'kind: sdg', 'expected one of "sgd", "cg-newton" (did you mean "sgd"?)'],
+  [
+    'a missing kind',
+    'kind: sgd, ',
+    '',
+    'optimizer.kind: found nothing, expected one of "sgd", "adam", "kfac", "cg-newton"',
+  ],
+  [
+    'an unknown kind',
+    'kind: sgd',
+    'kind: sdg',
+    'expected one of "sgd", "adam", "kfac", "cg-newton" (did you mean "sgd"?)',
+  ],
 ])('%s is named with its file, line, key and what was expected', (_name, before, after, expected) => {
   const message = problemsAfter(before, after);
   expect(message).toMatch(new RegExp(`^mine\\.yaml:${lineOf(before)}:\\d+: variants\\.sgd\\.optimizer\\.`));
@@ -53,7 +63,17 @@ test.each([
   ['epochs: 100', 'epochs: 1.5', 'epochs: found 1.5, expected a whole number'],
   ['epochs: 100', "epochs: '100'", 'epochs: found "100", expected a number'],
   ['model: mlp-cifar10', 'model: mlp-cifar', '(did you mean "mlp-cifar10"?)'],
-  ['model: mlp-cifar10', 'model: 5', 'model: found 5, expected one of "mlp-cifar10", "mlp-mnist" or a mapping'],
+  [
+    'model: mlp-cifar10',
+    'model: 5',
+    'found 5, expected one of "mlp-cifar10", "mlp-mnist", "c4d3", "3c3d" or a mapping',
+  ],
+  ['model: mlp-cifar10', 'model: { network: c4d4 }', 'model.network: found "c4d4", expected one of "mlp-cifar10", '],
+  [
+    'model: mlp-cifar10',
+    'model: { network: c4d3, activation: sine }',
+    'model.activation: found "sine", expected one of',
+  ],
   ['model: mlp-cifar10', 'model: { hidden: [10, x] }', 'model.hidden.1: found "x", expected a number'],
   ['dataset: cifar10', 'dataset: cifar11', '(did you mean "cifar10"?)'],
   ['name: exp01', 'name: Exp 01', 'name: found "Exp 01", expected lower-case letters'],

@@ -33,6 +33,9 @@ export const tinySpec: RunSpec = {
 };
 
 export const sgd = { kind: 'sgd', lr: 0.1, momentum: 0.9 } as const;
+export const adam = { kind: 'adam', lr: 0.001, beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
+/** Like that of `tinySpec`, with exact products. */
+export const exact = { ...tinySpec.optimizer, curvature: 'cvp' as const, blocks: 1 };
 
 export async function tinyDataset(): Promise<Dataset> {
   return loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 230, testSamples: 60 });

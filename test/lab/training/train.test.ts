@@ -1,9 +1,10 @@
 import { loadDataset } from '../../../src/lab/datasets/index.js';
+import type { OptimizerSpec } from '../../../src/lab/config/schema.js';
 import type { Dataset } from '../../../src/lab/datasets/dataset.js';
 import { metricsColumns } from '../../../src/lab/results/metrics.js';
 import type { ProgressEvent } from '../../../src/lab/training/progress.js';
 import { describeOnEveryBackend, expectNoLeak, isSlow } from '../../support/backends.js';
-import { sgd, timeless, tinyDataset, tinySpec, trainInMemory } from './fixtures.js';
+import { adam, exact, sgd, timeless, tinyDataset, tinySpec, trainInMemory } from './fixtures.js';
 
 let dataset: Dataset;
 beforeAll(async () => {
@@ -17,11 +18,15 @@ const shortSpec = {
 };
 
 describeOnEveryBackend('training', (backend) => {
+  const isPatient = backend !== 'cpu'; // exact products take minutes there
+  const optimizers: [string, OptimizerSpec][] = [
+    ['sgd', sgd],
+    ['adam', adam],
+    ['cg-newton', tinySpec.optimizer],
+  ];
+  if (isPatient) optimizers.push(['cg-newton on exact products', exact]);
   if (isSlow(backend)) {
-    it.each([
-      ['sgd', sgd],
-      ['cg-newton', tinySpec.optimizer],
-    ])('%s: trains, evaluates, and leaves no tensors', async (_, optimizer) => {
+    it.each(optimizers)('%s: trains, evaluates, and leaves no tensors', async (_, optimizer) => {
       const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
       await expectNoLeak(async () => {
         const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
@@ -35,10 +40,7 @@ describeOnEveryBackend('training', (backend) => {
     return;
   }
 
-  it.each([
-    ['sgd', sgd],
-    ['cg-newton', tinySpec.optimizer],
-  ])('%s: twice the same seed gives the same numbers, another seed others', async (_, optimizer) => {
+  it.each(optimizers)('%s: twice the same seed gives the same numbers, another seed others', async (_, optimizer) => {
     const spec = { ...tinySpec, optimizer };
     const first = await trainInMemory(spec, dataset);
     const second = await trainInMemory(spec, dataset);
@@ -61,7 +63,10 @@ describeOnEveryBackend('training', (backend) => {
 
   it('lowers the train loss with every optimiser and every treatment of second-order terms', async () => {
     const newton = (secondOrder: 'none' | 'zero' | 'abs' | 'clip') => ({ ...tinySpec.optimizer, secondOrder });
-    for (const optimizer of [sgd, newton('zero'), newton('abs'), newton('clip')]) {
+    const exactly = (secondOrder: 'zero' | 'abs' | 'clip') => ({ ...exact, secondOrder });
+    const exacts = isPatient ? [exactly('zero'), exactly('abs'), exactly('clip')] : [];
+    const newtons = [newton('zero'), newton('abs'), newton('clip'), ...exacts];
+    for (const optimizer of [sgd, adam, ...newtons]) {
       const { rows } = await trainInMemory({ ...tinySpec, optimizer, epochs: 3 }, dataset);
       expect(rows.at(-1)!.train_loss).toBeLessThan(rows[0]!.train_loss);
     }
@@ -90,6 +95,8 @@ describeOnEveryBackend('training', (backend) => {
 
   it('leaves no tensors behind', async () => {
     await expectNoLeak(() => trainInMemory(tinySpec, dataset));
-    await expectNoLeak(() => trainInMemory({ ...tinySpec, optimizer: sgd }, dataset));
+    for (const optimizer of [sgd, adam, ...(isPatient ? [exact] : [])]) {
+      await expectNoLeak(() => trainInMemory({ ...tinySpec, optimizer }, dataset));
+    }
   });
 });
