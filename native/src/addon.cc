@@ -252,6 +252,8 @@ void MatMul(const Info& i) {
   else hbp::multiplyBatch(floats(i, 0), floats(i, 1), floats(i, 2), s[0], s[1], s[2], s[3], flag(i, 3), flag(i, 4), s[4], s[5]);
 }
 
+void Gram(const Info& i) { hbp::gram(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3), flag(i, 4)); }
+
 /** What oneDNN throws becomes a JavaScript error. */
 template <class F>
 void guarded(const Info& info, F f) {
@@ -361,6 +363,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("correlateChosen", CorrelateChosen);
   add("factorProduct", FactorProduct);
   add("matMul", MatMul);
+  add("gram", Gram);
   add("convolve", Convolve);
   add("convolveBackwardData", ConvolveBackwardData);
   add("convolveBackwardWeights", ConvolveBackwardWeights);

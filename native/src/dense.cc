@@ -281,6 +281,105 @@ void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int6
   for (int64_t i = 0; i < batch; i++) one(i);
 }
 
+namespace {
+
+/** Columns and rows that one product of `gram` takes: few enough to stay in the second cache. */
+constexpr int64_t kGramColumns = 96, kGramRows = 1024;
+
+/** y[i.., j..] += x[from..to, i..i+rows]^T x[from..to, j..j+columns], or = where nothing has been added yet. */
+struct GramSum {
+  const float* x;
+  float* y;
+  int64_t k, side;
+
+  void tile(int64_t from, int64_t to, int64_t i, int64_t j, int64_t rows, int64_t columns, bool first) const {
+    dnnl_sgemm('T', 'N', rows, columns, to - from, 1.0f, x + from * k + i, k, x + from * k + j, k, first ? 0.0f : 1.0f,
+               y + i * side + j, side);
+  }
+  /** Sums of columns i.. as the last column of y: in float32 over a chunk, which is where most terms are added. */
+  void ones(int64_t from, int64_t to, int64_t i, int64_t columns, bool first) const {
+    float sums[kGramColumns] = {};
+    for (int64_t row = from; row < to; row++) {
+      for (int64_t c = 0; c < columns; c++) sums[c] += x[row * k + i + c];
+    }
+    for (int64_t c = 0; c < columns; c++) {
+      float& sum = y[(i + c) * side + k];
+      sum = first ? sums[c] : sum + sums[c];
+    }
+  }
+};
+
+/** The part below the diagonal from the one above. */
+void mirror(float* y, int64_t side) {
+  constexpr int64_t block = 32;
+  for (int64_t i = 0; i < side; i += block) {
+    for (int64_t j = 0; j <= i; j += block) {
+      for (int64_t row = i; row < std::min(i + block, side); row++) {
+        for (int64_t column = j; column < std::min(j + block, row); column++) y[row * side + column] = y[column * side + row];
+      }
+    }
+  }
+}
+
+/** Many columns: each thread has tiles of its own. */
+void gramByTiles(const GramSum& sum, int64_t n, bool ones) {
+  const int64_t blocks = (sum.k + kGramColumns - 1) / kGramColumns, tiles = blocks * (blocks + 1) / 2;
+#pragma omp parallel for schedule(dynamic) if (n * sum.k * sum.k > (1 << 18))
+  for (int64_t t = 0; t < tiles; t++) {
+    int64_t row = 0, column = t;
+    while (column >= blocks - row) column -= blocks - row++;
+    const int64_t i = row * kGramColumns, j = (row + column) * kGramColumns;
+    const int64_t rows = std::min(kGramColumns, sum.k - i), columns = std::min(kGramColumns, sum.k - j);
+    for (int64_t from = 0; from < n; from += kGramRows) {
+      const int64_t to = std::min(n, from + kGramRows);
+      sum.tile(from, to, i, j, rows, columns, from == 0);
+      if (ones && column == 0) sum.ones(from, to, i, columns, from == 0);
+    }
+  }
+}
+
+/** Many rows: each thread has rows, and a sum, of its own. */
+void gramByRows(const GramSum& sum, int64_t n, bool ones, int64_t threads) {
+  static Scratch scratch;
+  const int64_t chunks = (n + kGramRows - 1) / kGramRows, size = sum.side * sum.side;
+  float* others = static_cast<float*>(scratch.atLeast((threads - 1) * size * sizeof(float)));
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int64_t thread = 0; thread < threads; thread++) {
+    const GramSum own = {sum.x, thread == 0 ? sum.y : others + (thread - 1) * size, sum.k, sum.side};
+    const int64_t begin = chunks * thread / threads * kGramRows, end = std::min(n, chunks * (thread + 1) / threads * kGramRows);
+    for (int64_t from = begin; from < end; from += kGramRows) {
+      const int64_t to = std::min(end, from + kGramRows);
+      for (int64_t i = 0; i < sum.k; i += kGramColumns) {
+        const int64_t rows = std::min(kGramColumns, sum.k - i);
+        own.tile(from, to, i, i, rows, sum.k - i, from == begin);
+        if (ones) own.ones(from, to, i, rows, from == begin);
+      }
+    }
+  }
+  for (int64_t thread = 1; thread < threads; thread++) {
+    const float* other = others + (thread - 1) * size;
+    for (int64_t row = 0; row < sum.k; row++) {
+      for (int64_t at = row * sum.side + row; at < (row + 1) * sum.side; at++) sum.y[at] += other[at];
+    }
+  }
+}
+
+}  // namespace
+
+void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
+  const int64_t side = ones ? k + 1 : k;
+  if (n == 0 || k == 0) std::memset(y, 0, side * side * sizeof(float));
+  if (ones) y[side * side - 1] = static_cast<float>(n);
+  if (n == 0 || k == 0) return;
+  const GramSum sum = {x, y, k, side};
+  const int64_t blocks = (k + kGramColumns - 1) / kGramColumns;
+  // As many threads as have a chunk each; beyond 16 their sums cost more than they gain.
+  const int64_t threads = std::min({currentThreads(), n / kGramRows, int64_t{16}});
+  if (threads > 1 && blocks * (blocks + 1) / 2 < 4 * currentThreads()) gramByRows(sum, n, ones, threads);
+  else gramByTiles(sum, n, ones);
+  mirror(y, side);
+}
+
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y) {
   Prepared& p = prepared(bias ? Kind::ForwardBias : Kind::Forward, shape);
   p.x.set_data_handle(writable(x));

@@ -12,6 +12,12 @@ void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, in
 void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int64_t m, int64_t n, int64_t k,
                    bool transposeA, bool transposeB, int64_t strideA, int64_t strideB);
 
+/**
+ * y = x^T x for x [n, k], row-major, by half of the multiplications. With `ones`, x counts as having a further column of
+ * ones; y is [k, k] or [k + 1, k + 1].
+ */
+void gram(const float* x, float* y, int64_t n, int64_t k, bool ones);
+
 /** Pictures [n, height, width, in], weights [kh, kw, in, out], results [n, outHeight, outWidth, out]. */
 struct Convolution {
   int64_t n, height, width, in, outHeight, outWidth, out, kernelHeight, kernelWidth;

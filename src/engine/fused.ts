@@ -89,6 +89,11 @@ export function adam(
   return { value: next, first, second };
 }
 
+/** X^T X for rows X [n, k], or for [X | 1] with `ones`; null: compose it. */
+export function gram(x: tf.Tensor, ones: boolean): tf.Tensor | null {
+  return has('HbpGram') ? run('HbpGram', { x }, { ones })[0]! : null;
+}
+
 /** Whether `symmetricEigen` is there. */
 export function hasSymmetricEigen(): boolean {
   return has('HbpSymmetricEigen');

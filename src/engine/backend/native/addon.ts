@@ -204,6 +204,8 @@ export interface Addon {
   ): void;
 
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
+  /** x [n, k], with a further column of ones or without, to x^T x. */
+  gram(x: Float32Array, y: Float32Array, n: number, k: number, ones: boolean): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;
   convolveBackwardData(dy: Float32Array, w: Float32Array, dx: Float32Array): void;
   convolveBackwardWeights(x: Float32Array, dy: Float32Array, dw: Float32Array): void;

@@ -190,6 +190,33 @@ export const fusedKernels: readonly Kernel[] = [
       return [next, m, v].map((values) => float32(value!.shape, values));
     },
   }),
+  fused('HbpGram', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      // Few and many columns, few and many rows: the work is shared out in another way for each.
+      const large = [
+        [5_000, 60],
+        [3_500, 110],
+        [300, 800],
+      ] as const;
+      const [n, k] = draw.large ? draw.pick(large) : [draw.size(), draw.pick([0, 1, 2, 5, 16, 33, 97])];
+      return { inputs: { x: draw.float([n, k], 'sum') }, attrs: { ones: draw.flag() } };
+    },
+    reference: (call) => {
+      const x = named(call)['x']!;
+      const [n = 0, k = 0] = x.shape;
+      const side = k + (call.attrs!['ones'] ? 1 : 0);
+      const entry = (row: number, column: number): number => (column === k ? 1 : x.values[row * k + column]!);
+      const product = new Float64Array(side * side);
+      for (let row = 0; row < n; row++) {
+        for (let i = 0; i < side; i++) {
+          const left = entry(row, i);
+          for (let j = 0; j < side; j++) product[i * side + j]! += left * entry(row, j);
+        }
+      }
+      return [float32([side, side], Float32Array.from(product))];
+    },
+  }),
   {
     name: 'eigh',
     covers: ['HbpSymmetricEigen'],

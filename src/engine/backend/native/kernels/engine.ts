@@ -100,6 +100,18 @@ const adam: NativeKernel = ({ inputs, attrs, backend }) => {
   return [next, nextFirst, nextSecond];
 };
 
+/** x [n, k], with a further column of ones or without, to x^T x. */
+const gram: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const { ones } = attrs as { ones: boolean };
+  if (!areFloats(x)) return null;
+  const [n = 0, k = 0] = x.shape;
+  const side = ones ? k + 1 : k;
+  const product = backend.empty([side, side], 'float32');
+  if (side > 0) backend.addon.gram(backend.floats(x), backend.floats(product), n, k, ones);
+  return product;
+};
+
 /** The matrix [n, n] to its eigenvalues [n] and its eigenvectors, one a row, [n, n]. */
 const symmetricEigen: NativeKernel = ({ inputs, backend }) => {
   const { matrix } = inputs as { matrix: tf.TensorInfo };
@@ -120,6 +132,7 @@ export function engineKernels(hasLapack: boolean): KernelTable {
     HbpTimesDerivative: timesDerivative,
     HbpSgd: sgd,
     HbpAdam: adam,
+    HbpGram: gram,
     ...(hasLapack && { HbpSymmetricEigen: symmetricEigen }),
   };
 }
