@@ -1,4 +1,5 @@
 import { type Eigh, eigh as defaultEigh } from '../linalg/eigh.js';
+import { gram } from '../linalg/gram.js';
 import type { Gradients } from '../nn/backward.js';
 import type { Sequential, Trace } from '../nn/sequential.js';
 import { checkSupport } from '../support.js';
@@ -134,12 +135,10 @@ export class Kfac {
     const next = tf.scoped(() => ({
       inputs: this.#average(
         previous?.inputs ?? tf.eye(columns),
-        tf.div(gram(layer.inputs()), positions * positions * samples),
+        layer.inputProducts(),
+        1 / (positions * positions * samples),
       ),
-      outputs: this.#average(
-        previous?.outputs ?? tf.eye(rows),
-        tf.mul(samples * positions, gram(layer.outputGradients())),
-      ),
+      outputs: this.#average(previous?.outputs ?? tf.eye(rows), gram(layer.outputGradients()), samples * positions),
     }));
     replace(this.#factors, path, next);
   }
@@ -161,7 +160,7 @@ export class Kfac {
       const transposed = scaleVariant === 'as-published';
       const a = tf.matMul(layer.inputs(), basis.inputs, false, transposed);
       const g = tf.matMul(layer.outputGradients(), basis.outputs, false, transposed);
-      return this.#average(scales, tf.mul(samples, squaredGradients(g, a, samples, positions)));
+      return this.#average(scales, squaredGradients(g, a, samples, positions), samples);
     });
     scales.dispose();
     this.#bases.set(path, { ...basis, scales: tf.keep(next) });
@@ -196,9 +195,10 @@ export class Kfac {
     return tf.matMul(tf.matMul(outputs, solved), inputs, false, true);
   }
 
-  #average(previous: tf.Tensor, next: tf.Tensor): tf.Tensor {
+  /** The running average after factor * next. */
+  #average(previous: tf.Tensor, next: tf.Tensor, factor: number): tf.Tensor {
     const { statDecay } = this.#options;
-    return tf.add(tf.mul(statDecay, previous), tf.mul(1 - statDecay, next));
+    return tf.add(tf.mul(statDecay, previous), tf.mul((1 - statDecay) * factor, next));
   }
 
   /** Free factors, eigenbases and momentum, and start again at step 0. */
@@ -209,11 +209,6 @@ export class Kfac {
     this.#sgd.dispose();
     this.#step = 0;
   }
-}
-
-/** X^T X */
-function gram(rows: tf.Tensor): tf.Tensor {
-  return tf.matMul(rows, rows, true, false);
 }
 
 /** sum_n (sum_s g_ns a_ns^T)^2, [o, i], from rows g [N S, o] and a [N S, i]. */

@@ -1,4 +1,6 @@
 import { ConfigError } from '../../errors.js';
+import { patchCovariance } from '../curvature/patch-covariance.js';
+import { gram } from '../linalg/gram.js';
 import type { Gradients } from '../nn/backward.js';
 import type { Conv2d } from '../nn/conv2d.js';
 import type { Layer, LayerKind, Saved } from '../nn/layer.js';
@@ -19,6 +21,8 @@ export interface KroneckerLayer {
   readonly columns: number;
   /** The inputs a, [N S, i]; new tensors. */
   inputs(): tf.Tensor;
+  /** sum a a^T, [i, i], with no need of `inputs`. */
+  inputProducts(): tf.Tensor;
   /** Gradients of the mean loss with respect to the outputs, [N S, o]. */
   outputGradients(): tf.Tensor;
   /** The gradient with respect to M, [o, i]. */
@@ -31,6 +35,8 @@ export interface KroneckerLayer {
 interface Shape {
   /** The inputs without the column of ones, [N S, k]. */
   inputs(): tf.Tensor;
+  /** X^T X for these inputs X, or for [X | 1] with `ones`. */
+  inputProducts(ones: boolean): tf.Tensor;
   /** A tensor in the shape of the weight to [o, k], and back. */
   toMatrix(weight: tf.Tensor): tf.Tensor;
   fromMatrix(matrix: tf.Tensor): tf.Tensor;
@@ -39,6 +45,7 @@ interface Shape {
 const shapes: Partial<Record<LayerKind, (layer: never, saved: Saved) => Shape>> = {
   linear: (_layer: Linear, saved) => ({
     inputs: () => saved['input']!,
+    inputProducts: (ones) => gram(saved['input']!, { ones }),
     toMatrix: (weight) => weight,
     fromMatrix: (matrix) => matrix,
   }),
@@ -50,6 +57,7 @@ const shapes: Partial<Record<LayerKind, (layer: never, saved: Saved) => Shape>> 
         const rows = layer.unfold(saved['input']!);
         return tf.reshape(rows, [-1, rows.shape.at(-1) ?? 0]);
       },
+      inputProducts: (ones) => patchCovariance(saved['input']!, layer.place(saved['input']!), { ones }),
       toMatrix: (weight) => tf.transpose(tf.reshape(weight, [-1, outputs])),
       fromMatrix: (matrix) => tf.reshape(tf.transpose(matrix), shape),
     };
@@ -101,6 +109,7 @@ function kroneckerLayer(
       const inputs = shape.inputs();
       return hasBias ? tf.concat([inputs, tf.fill([inputs.shape[0] ?? 0, 1], 1)], 1) : inputs;
     },
+    inputProducts: () => shape.inputProducts(hasBias),
     outputGradients: () => tf.reshape(outputGradient, [-1, rows]),
     gradient: () => {
       const matrix = shape.toMatrix(gradients[weight]!);

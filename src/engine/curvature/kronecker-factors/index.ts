@@ -1,3 +1,4 @@
+import { gram } from '../../linalg/gram.js';
 import type { Gradients } from '../../nn/backward.js';
 import type { Loss } from '../../nn/loss.js';
 import type { Saved } from '../../nn/layer.js';
@@ -130,12 +131,7 @@ function kroneckerFactors(
 /** @param columns  at the layer's output, [V, N, ...out] */
 function factorsOf({ samples, positions, rows, ...layer }: KroneckerLayer, columns: tf.Tensor): KroneckerFactors {
   return {
-    A: tf.div(gram(layer.inputs()), samples),
+    A: tf.div(layer.inputProducts(), samples),
     B: tf.div(gram(tf.reshape(columns, [-1, rows])), positions),
   };
-}
-
-/** X^T X */
-function gram(rows: tf.Tensor): tf.Tensor {
-  return tf.matMul(rows, rows, true, false);
 }
