@@ -29,6 +29,11 @@ export interface LinearOperator {
   /** Blocks of output rows that C does not couple; absent: one. */
   readonly rowBlocks?: { readonly blocks: RowBlocks; readonly axis: number };
   /**
+   * Operators of one network that take turns at its memory: they are best solved the highest order first, and `done` says
+   * that an operator of this order will not be solved again soon. Absent: in any order.
+   */
+  readonly turn?: { readonly order: number; done(): void };
+  /**
    * The system (alpha I + (1 - alpha) C) x = factor * b in the coordinates where its Krylov space is smallest. `plainSystemOf`
    * has the same system in the parameter's own coordinates.
    *

@@ -169,7 +169,7 @@ function stripProducts(x: tf.Tensor, { begin, size, cells, padding }: Strip, one
 
 /** Products of some cells of a kernel [height, width] at their places among those of all, zeros elsewhere. */
 function embed(products: tf.Tensor, { cells }: Strip, kernel: Placement['kernel'], ones: boolean): tf.Tensor {
-  const channels = (products.shape[0]! - Number(ones)) / (cells.kernel[0] * cells.kernel[1]);
+  const channels = (products.shape[0] - Number(ones)) / (cells.kernel[0] * cells.kernel[1]);
   const around = (axis: 0 | 1, each: number): [number, number] => {
     const before = cells.first[axis];
     return [before * each, (kernel[axis] - before - cells.kernel[axis]) * each];

@@ -70,44 +70,98 @@ export class CgNewton {
   ): Promise<Record<string, readonly CgReport[]>> {
     const { levenbergMarquardt } = this.#options;
     if (levenbergMarquardt && !loss) throw new RangeError('Levenberg-Marquardt needs the loss of the batch');
-    const systems = parameters.map(({ path }) => tf.scoped(() => this.#system(curvature[path]!, gradients[path]!)));
+    const blocks = parameters.map(({ path, parameter }) => ({
+      path,
+      value: parameter.value,
+      gradient: gradients[path]!,
+      operator: curvature[path]!,
+    }));
+    const solved = new Map<string, Solution>();
+    for (const turn of inTurns(blocks)) {
+      for (const solution of await this.#solve(turn)) solved.set(solution.path, solution);
+      turn.forEach(({ operator }) => operator.turn?.done());
+    }
+    const solutions = parameters.map(({ path }) => solved.get(path)!);
+    parameters.forEach(({ parameter }, i) => parameter.assign(solutions[i]!.next));
+    if (levenbergMarquardt) {
+      const predicted = tf.scoped(() => tf.addN(solutions.map(({ predicted }) => predicted!)));
+      tf.dispose(solutions.map(({ predicted }) => predicted!));
+      this.#alpha = adaptDamping(this.#alpha, await reductionRatio(predicted, loss!), levenbergMarquardt.least);
+    }
+    return Object.fromEntries(solutions.map(({ path, reports }) => [path, reports]));
+  }
+
+  /** Solve blocks in lockstep. */
+  async #solve(blocks: readonly Block[]): Promise<Solution[]> {
+    const { lr, solver, levenbergMarquardt } = this.#options;
+    const systems = blocks.map((block) => tf.scoped(() => this.#system(block, solver === 'plain')));
     const results = await conjugateGradients(systems, this.#options);
-    const predicted = levenbergMarquardt && this.#predictedChange(parameters, systems, results, gradients, curvature);
-    parameters.forEach(({ parameter }, i) => {
-      parameter.assign(tf.scoped(() => addSolution(systems[i]!, parameter.value, results[i]!.x, this.#options.lr)));
+    if (solver !== 'plain') await this.#solveBroken(blocks, systems, results);
+    const solutions = blocks.map((block, i) => {
+      const { path, value, gradient, operator } = block;
+      const { x, reports } = results[i]!;
+      return tf.scoped(() => ({
+        path,
+        reports,
+        next: tf.keep(addSolution(systems[i]!, value, x, lr)),
+        predicted: levenbergMarquardt
+          ? tf.keep(predictedChange(gradient, operator, systems[i]!.lift(tf.mul(lr, x))))
+          : null,
+      }));
     });
     tf.dispose(results.map(({ x }) => x));
     systems.forEach((system) => system.dispose());
-    if (predicted) {
-      this.#alpha = adaptDamping(this.#alpha, await reductionRatio(predicted, loss!), levenbergMarquardt.least);
+    return solutions;
+  }
+
+  /** Solve those again in the parameters' own coordinates whose own ones have lost their digits. */
+  async #solveBroken(blocks: readonly Block[], systems: KrylovSystem[], results: CgResult[]): Promise<void> {
+    for (const [i, { reports }] of results.entries()) {
+      if (!reports.some(({ stop }) => stop === 'breakdown')) continue;
+      const plain = tf.scoped(() => this.#system(blocks[i]!, true));
+      const [again] = await conjugateGradients([plain], this.#options);
+      results[i]!.x.dispose();
+      systems[i]!.dispose();
+      [results[i], systems[i]] = [again!, plain];
     }
-    return Object.fromEntries(parameters.map(({ path }, i) => [path, results[i]!.reports]));
   }
 
   /** (alpha I + (1 - alpha) C) x = -gradient. */
-  #system(operator: LinearOperator, gradient: tf.Tensor): KrylovSystem {
-    return this.#options.solver === 'plain'
+  #system({ operator, gradient }: Block, plain: boolean): KrylovSystem {
+    return plain
       ? plainSystemOf(operator, tf.neg(gradient), this.#alpha)
       : operator.dampedSystem(gradient, this.#alpha, -1);
   }
+}
 
-  /** g^T s + s^T C s / 2 for the step s, summed over the blocks: the undamped quadratic model of the loss, a scalar. */
-  #predictedChange(
-    parameters: readonly PlacedParameter[],
-    systems: readonly KrylovSystem[],
-    results: readonly CgResult[],
-    gradients: Readonly<Record<string, tf.Tensor>>,
-    curvature: Readonly<Record<string, LinearOperator>>,
-  ): tf.Tensor {
-    return tf.scoped(() => {
-      const changes = parameters.map(({ path }, i) => {
-        const step = systems[i]!.lift(tf.mul(this.#options.lr, results[i]!.x));
-        const slope = tf.add(gradients[path]!, tf.mul(0.5, curvature[path]!.matvec(step)));
-        return tf.sum(tf.mul(slope, step));
-      });
-      return changes.reduce((sum, change) => tf.add(sum, change));
-    });
-  }
+/** A parameter with what its step is made of. */
+interface Block {
+  readonly path: string;
+  readonly value: tf.Tensor;
+  readonly gradient: tf.Tensor;
+  readonly operator: LinearOperator;
+}
+
+/** How CG ended on a block, and what comes of it. */
+interface Solution {
+  readonly path: string;
+  readonly reports: readonly CgReport[];
+  /** The parameter after the step. */
+  readonly next: tf.Tensor;
+  /** `predictedChange`; null: not asked for. */
+  readonly predicted: tf.Tensor | null;
+}
+
+/** Blocks that are solved together, in the order in which they are. */
+function inTurns(blocks: readonly Block[]): Block[][] {
+  const orders = [...new Set(blocks.map(({ operator }) => operator.turn?.order ?? Infinity))].sort((a, b) => b - a);
+  return orders.map((order) => blocks.filter(({ operator }) => (operator.turn?.order ?? Infinity) === order));
+}
+
+/** g^T s + s^T C s / 2 for the step s: the undamped quadratic model of the loss, a scalar. */
+function predictedChange(gradient: tf.Tensor, operator: LinearOperator, step: tf.Tensor): tf.Tensor {
+  const slope = tf.add(gradient, tf.mul(0.5, operator.matvec(step)));
+  return tf.sum(tf.mul(slope, step));
 }
 
 /** value + lr times the solution x. */

@@ -47,6 +47,7 @@ export class ExactPass {
  */
 export class ExactOperator extends SymmetricOperator {
   override readonly shape: readonly number[];
+  readonly turn?: { readonly order: number; done(): void };
   readonly #release: () => void;
   readonly #path: string;
 
@@ -61,6 +62,9 @@ export class ExactOperator extends SymmetricOperator {
     this.shape = map.shape;
     this.#path = `${layer.path}.${map.name}`;
     this.#release = pass.retain();
+    const { cascade } = pass;
+    // From the output down, the factor at one layer is made from that of the layer before, which can then go.
+    if (cascade) this.turn = { order: layer.at, done: () => cascade.releaseAbove(layer.at) };
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {

@@ -141,7 +141,7 @@ export class TangentNetwork {
         jvp: (dw) =>
           name === 'weight'
             ? convolveChosen(input, dw, cells, placements)
-            : everywhere(dw, [cells.shape[0]!, ...pooling.output]),
+            : everywhere(dw, [cells.shape[0], ...pooling.output]),
         vjp: (u) => (name === 'weight' ? correlateChosen(input, u, cells, placements) : tf.sum(u, [1, 2, 3])),
       })),
     };
