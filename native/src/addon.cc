@@ -254,6 +254,10 @@ void MatMul(const Info& i) {
 
 void Gram(const Info& i) { hbp::gram(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3), flag(i, 4)); }
 
+void ShiftProducts(const Info& i) {
+  hbp::shiftProducts(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3), whole(i, 4), whole(i, 5), whole(i, 6), whole(i, 7));
+}
+
 /** What oneDNN throws becomes a JavaScript error. */
 template <class F>
 void guarded(const Info& info, F f) {
@@ -364,6 +368,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("factorProduct", FactorProduct);
   add("matMul", MatMul);
   add("gram", Gram);
+  add("shiftProducts", ShiftProducts);
   add("convolve", Convolve);
   add("convolveBackwardData", ConvolveBackwardData);
   add("convolveBackwardWeights", ConvolveBackwardWeights);

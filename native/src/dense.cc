@@ -380,6 +380,59 @@ void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
   mirror(y, side);
 }
 
+/** Pixels that `shiftProducts` takes at a time, which stay in the second cache. */
+constexpr int64_t kShiftPixels = 4096;
+
+void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t rows,
+                   int64_t columns) {
+  // With `columns` zeros behind each row of a picture and before the first, and `rows` rows of zeros behind the last, a
+  // shift is an offset. Then pixel j with its `span` neighbours on one line is row j of a matrix whose rows overlap, and
+  // the products for one s are one matrix product; or `span` of them, as dnnl_sgemm takes rows that do not overlap only:
+  // of pixels 0, span, 2 span ..., of pixels 1, span + 1, ...
+  const int64_t pitch = width + columns, each = (height + rows) * pitch, span = 2 * columns + 1;
+  const int64_t together = std::max<int64_t>(1, kShiftPixels / each);
+  const int64_t padded = (columns + together * each + columns) * channels;
+  const int64_t block = channels * span * channels, size = (rows + 1) * block;
+  const int64_t threads = std::max<int64_t>(1, std::min({currentThreads(), n, int64_t{64}}));
+  static Scratch scratch;
+  float* memory = static_cast<float*>(scratch.atLeast(threads * (padded + size) * sizeof(float)));
+  std::memset(memory, 0, threads * (padded + size) * sizeof(float));
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int64_t thread = 0; thread < threads; thread++) {
+    float* before = memory + thread * (padded + size);
+    float* pixel = before + columns * channels;
+    float* sums = before + padded;  // [s, c, t, c'] for s >= 0: the others are their transposes
+    const int64_t end = n * (thread + 1) / threads;
+    for (int64_t i = n * thread / threads; i < end; i += together) {
+      const int64_t pictures = std::min(together, end - i), count = pictures * each - rows * pitch;
+      for (int64_t row = 0; row < pictures * height; row++) {
+        std::memcpy(pixel + (row / height * each + row % height * pitch) * channels, x + (i * height + row) * width * channels,
+                    width * channels * sizeof(float));
+      }
+      for (int64_t s = 0; s <= rows; s++) {
+        for (int64_t j = 0; j < std::min(span, count); j++) {
+          dnnl_sgemm('T', 'N', channels, span * channels, (count - j + span - 1) / span, 1.0f, pixel + j * channels,
+                     span * channels, before + (s * pitch + j) * channels, span * channels, 1.0f, sums + s * block,
+                     span * channels);
+        }
+      }
+    }
+  }
+  for (int64_t s = 0; s <= rows; s++) {
+    for (int64_t c = 0; c < channels; c++) {
+      for (int64_t t = 0; t < span; t++) {
+        for (int64_t d = 0; d < channels; d++) {
+          const int64_t at = s * block + (c * span + t) * channels + d;
+          float sum = 0;
+          for (int64_t thread = 0; thread < threads; thread++) sum += memory[thread * (padded + size) + padded + at];
+          y[(((rows + s) * span + t) * channels + d) * channels + c] = sum;
+          y[(((rows - s) * span + span - 1 - t) * channels + c) * channels + d] = sum;
+        }
+      }
+    }
+  }
+}
+
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y) {
   Prepared& p = prepared(bias ? Kind::ForwardBias : Kind::Forward, shape);
   p.x.set_data_handle(writable(x));

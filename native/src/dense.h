@@ -18,6 +18,14 @@ void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int6
  */
 void gram(const float* x, float* y, int64_t n, int64_t k, bool ones);
 
+/**
+ * Products of the pixels of pictures x [n, height, width, channels] with those s rows and t columns on:
+ * y[s + rows, t + columns, c', c] = sum over n and pixels of x[.., row, column, c] x[.., row + s, column + t, c'] for
+ * |s| <= rows and |t| <= columns, with zeros outside of the pictures.
+ */
+void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t rows,
+                   int64_t columns);
+
 /** Pictures [n, height, width, in], weights [kh, kw, in, out], results [n, outHeight, outWidth, out]. */
 struct Convolution {
   int64_t n, height, width, in, outHeight, outWidth, out, kernelHeight, kernelWidth;

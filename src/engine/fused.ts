@@ -94,6 +94,14 @@ export function gram(x: tf.Tensor, ones: boolean): tf.Tensor | null {
   return has('HbpGram') ? run('HbpGram', { x }, { ones })[0]! : null;
 }
 
+/**
+ * Products of the pixels of pictures x [N, H, W, C] with those s rows and t columns on, [2 rows + 1, 2 columns + 1, c', c]:
+ * sum_nyx x[n, y + s, x + t, c'] x[n, y, x, c] for |s| <= rows and |t| <= columns. Null: compose it.
+ */
+export function shiftProducts(x: tf.Tensor, rows: number, columns: number): tf.Tensor | null {
+  return has('HbpShiftProducts') ? run('HbpShiftProducts', { x }, { rows, columns })[0]! : null;
+}
+
 /** Whether `symmetricEigen` is there. */
 export function hasSymmetricEigen(): boolean {
   return has('HbpSymmetricEigen');

@@ -1,3 +1,4 @@
+import * as fused from '../fused.js';
 import { gram, type GramOptions } from '../linalg/gram.js';
 import { correlate } from '../nn/convolution.js';
 import { unfold } from '../nn/unfold.js';
@@ -107,6 +108,8 @@ function everywhere(x: tf.Tensor, { kernel, input }: Placement, ones: boolean): 
 
 /** sum_nyx x[n, y + s, x + t, c'] x[n, y, x, c], [4 p + 1, 4 q + 1, c', c] with rows s = -2 p .. 2 p; columns alike. */
 function shiftProducts(x: tf.Tensor, [height, width]: Placement['kernel'], input: Placement['input']): tf.Tensor {
+  const done = fused.shiftProducts(x, height - 1, width - 1);
+  if (done) return done;
   const window = windowOf({ kernel: [2 * height - 1, 2 * width - 1], padding: [height - 1, width - 1] });
   const placement = placeWindow(window, input);
   const [samples = 0, ...picture] = x.shape;

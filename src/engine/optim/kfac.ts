@@ -59,6 +59,8 @@ interface Factors {
 /** Eigenvectors of the factors, one a column, and the curvature's eigenvalues in their basis, [o, i]. */
 interface Eigenbasis extends Factors {
   readonly scales: tf.Tensor;
+  /** scales + damping: what every step divides by. */
+  readonly damped: tf.Tensor;
 }
 
 /** Eigenvalues up to this count as zero. */
@@ -147,23 +149,29 @@ export class Kfac {
     const { inputs, outputs } = this.#factors.get(path)!;
     const { eigh } = this.#options;
     const [a, g] = [await eigh(inputs), await eigh(outputs)];
-    const scales = tf.scoped(() => tf.mul(tf.reshape(nonNegligible(g.values), [-1, 1]), nonNegligible(a.values)));
+    const scaling = tf.scoped(() =>
+      this.#scaling(tf.mul(tf.reshape(nonNegligible(g.values), [-1, 1]), nonNegligible(a.values))),
+    );
     tf.dispose([a.values, g.values]);
-    replace(this.#bases, path, { inputs: a.vectors, outputs: g.vectors, scales });
+    replace(this.#bases, path, { inputs: a.vectors, outputs: g.vectors, ...scaling });
   }
 
   /** scales = average of the mean over samples of (U_g^T (gradient of the sample) U_a)^2 */
   #updateScales(layer: KroneckerLayer, { scaleVariant }: Required<EkfacOptions>): void {
     const { path, samples, positions } = layer;
-    const { scales, ...basis } = this.#bases.get(path)!;
+    const { scales, damped, ...basis } = this.#bases.get(path)!;
     const next = tf.scoped(() => {
       const transposed = scaleVariant === 'as-published';
       const a = tf.matMul(layer.inputs(), basis.inputs, false, transposed);
       const g = tf.matMul(layer.outputGradients(), basis.outputs, false, transposed);
-      return this.#average(scales, squaredGradients(g, a, samples, positions), samples);
+      return this.#scaling(this.#average(scales, squaredGradients(g, a, samples, positions), samples));
     });
-    scales.dispose();
-    this.#bases.set(path, { ...basis, scales: tf.keep(next) });
+    tf.dispose([scales, damped]);
+    this.#bases.set(path, { ...basis, scales: tf.keep(next.scales), damped: tf.keep(next.damped) });
+  }
+
+  #scaling(scales: tf.Tensor): Pick<Eigenbasis, 'scales' | 'damped'> {
+    return { scales, damped: tf.add(scales, this.#options.damping) };
   }
 
   #descend(model: Sequential, layers: readonly KroneckerLayer[], step: number): KfacScaling {
@@ -189,9 +197,9 @@ export class Kfac {
   }
 
   /** U_g ((U_g^T gradient U_a) / (scales + damping)) U_a^T */
-  #precondition(gradient: tf.Tensor, { inputs, outputs, scales }: Eigenbasis): tf.Tensor {
+  #precondition(gradient: tf.Tensor, { inputs, outputs, damped }: Eigenbasis): tf.Tensor {
     const rotated = tf.matMul(tf.matMul(outputs, gradient, true, false), inputs);
-    const solved = tf.div(rotated, tf.add(scales, this.#options.damping));
+    const solved = tf.div(rotated, damped);
     return tf.matMul(tf.matMul(outputs, solved), inputs, false, true);
   }
 

@@ -206,6 +206,17 @@ export interface Addon {
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
   /** x [n, k], with a further column of ones or without, to x^T x. */
   gram(x: Float32Array, y: Float32Array, n: number, k: number, ones: boolean): void;
+  /** Products of pixels with those up to so many rows and columns away, see native/src/dense.h. */
+  shiftProducts(
+    x: Float32Array,
+    y: Float32Array,
+    n: number,
+    height: number,
+    width: number,
+    channels: number,
+    rows: number,
+    columns: number,
+  ): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;
   convolveBackwardData(dy: Float32Array, w: Float32Array, dx: Float32Array): void;
   convolveBackwardWeights(x: Float32Array, dy: Float32Array, dw: Float32Array): void;

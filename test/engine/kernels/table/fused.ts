@@ -217,6 +217,40 @@ export const fusedKernels: readonly Kernel[] = [
       return [float32([side, side], Float32Array.from(product))];
     },
   }),
+  fused('HbpShiftProducts', {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const picture = draw.large
+        ? [30, 12, 14, 6]
+        : [draw.pick([1, 2, 3, 0]), draw.int(1, 6), draw.int(1, 6), draw.int(1, 5)];
+      return {
+        inputs: { x: draw.float(picture, 'moderate') },
+        attrs: { rows: draw.int(0, 3), columns: draw.int(0, 3) },
+      };
+    },
+    reference: (call) => {
+      const x = named(call)['x']!;
+      const [n, height, width, channels] = x.shape as [number, number, number, number];
+      const { rows, columns } = call.attrs as Record<'rows' | 'columns', number>;
+      const shape = [2 * rows + 1, 2 * columns + 1, channels, channels];
+      const sums = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => {
+        const [c, d] = [i % channels, Math.floor(i / channels) % channels];
+        const shift = Math.floor(i / channels ** 2);
+        const [s, t] = [Math.floor(shift / shape[1]!) - rows, (shift % shape[1]!) - columns];
+        let sum = 0;
+        for (let row = 0; row < n * height; row++) {
+          const y = (row % height) + s;
+          if (y < 0 || y >= height) continue;
+          for (let column = Math.max(0, -t); column < Math.min(width, width - t); column++) {
+            const at = (row * width + column) * channels;
+            sum += x.values[at + c]! * x.values[at + (s * width + t) * channels + d]!;
+          }
+        }
+        return sum;
+      });
+      return [float32(shape, sums)];
+    },
+  }),
   {
     name: 'eigh',
     covers: ['HbpSymmetricEigen'],

@@ -112,6 +112,19 @@ const gram: NativeKernel = ({ inputs, attrs, backend }) => {
   return product;
 };
 
+/** Pictures x to the products of pixels up to `rows` and `columns` apart, [2 rows + 1, 2 columns + 1, c', c]. */
+const shiftProducts: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x } = inputs as { x: tf.TensorInfo };
+  const { rows, columns } = attrs as Record<'rows' | 'columns', number>;
+  if (!areFloats(x)) return null;
+  const [n, height, width, channels] = x.shape as [number, number, number, number];
+  const y = backend.empty([2 * rows + 1, 2 * columns + 1, channels, channels], 'float32');
+  if (channels > 0) {
+    backend.addon.shiftProducts(backend.floats(x), backend.floats(y), n, height, width, channels, rows, columns);
+  }
+  return y;
+};
+
 /** The matrix [n, n] to its eigenvalues [n] and its eigenvectors, one a row, [n, n]. */
 const symmetricEigen: NativeKernel = ({ inputs, backend }) => {
   const { matrix } = inputs as { matrix: tf.TensorInfo };
@@ -133,6 +146,7 @@ export function engineKernels(hasLapack: boolean): KernelTable {
     HbpSgd: sgd,
     HbpAdam: adam,
     HbpGram: gram,
+    HbpShiftProducts: shiftProducts,
     ...(hasLapack && { HbpSymmetricEigen: symmetricEigen }),
   };
 }
