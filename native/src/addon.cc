@@ -243,6 +243,9 @@ void CorrelateChosen(const Info& i) {
 void FactorProduct(const Info& i) {
   loops->factorProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5), whole(i, 6));
 }
+void RowsProduct(const Info& i) {
+  loops->rowsProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5));
+}
 
 // ---- dense
 
@@ -366,6 +369,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("convolveTransposedChosen", ConvolveTransposedChosen);
   add("correlateChosen", CorrelateChosen);
   add("factorProduct", FactorProduct);
+  add("rowsProduct", RowsProduct);
   add("matMul", MatMul);
   add("gram", Gram);
   add("shiftProducts", ShiftProducts);

@@ -24,7 +24,7 @@ const Loops& HBP_LOOPS() {
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
       sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
-      convolveChosen,    convolveTransposedChosen, correlateChosen, factorProduct,
+      convolveChosen,    convolveTransposedChosen, correlateChosen, factorProduct, rowsProduct,
   };
   return table;
 }

@@ -137,6 +137,8 @@ struct Loops {
   /** to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for V [rank, samples, features] and t [vectors, samples, features]. */
   void (*factorProduct)(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
                         int64_t samples, int64_t features);
+  /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
+  void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
 };
 
 const Loops& loopsBase();

@@ -1,7 +1,7 @@
 /**
  * Kernels for curvature products, as those of fused.ts: one pass where the current backend has them, null where the caller
  * composes them. The compositions are in linalg/rows.ts, curvature/link.ts and
- * nn/chosen-convolution.ts, which callers use.
+ * nn/chosen-convolution.ts and nn/gradient-rows.ts, which callers use.
  */
 import { has, type KnownByOutput, run } from './fused.js';
 import type { Placement } from './nn/window.js';
@@ -88,4 +88,21 @@ export function correlateChosen(
 /** As `factorProduct` of curvature/cvp/factor-cascade.ts; null: compose it. */
 export function factorProduct(factor: tf.Tensor, tangents: tf.Tensor): tf.Tensor | null {
   return has('HbpFactorProduct') ? run('HbpFactorProduct', { factor, tangents }, {})[0]! : null;
+}
+
+/** As `gradientRows` of nn/gradient-rows.ts; null: compose it. */
+export function gradientRows(
+  x: tf.Tensor,
+  dy: tf.Tensor,
+  convolution: Placement,
+  pooled: { readonly chosen: tf.Tensor; readonly pooling: Placement } | null,
+): tf.Tensor | null {
+  if (!has('HbpGradientRows')) return null;
+  const inputs = { x, dy, ...(pooled && { chosen: pooled.chosen }) };
+  return run('HbpGradientRows', inputs, { convolution, pooling: pooled?.pooling })[0]!;
+}
+
+/** M^T (M v) [T, P] of rows M [R, P] and v [T, P]; null: compose it. */
+export function rowsProduct(rows: tf.Tensor, v: tf.Tensor): tf.Tensor | null {
+  return has('HbpRowsProduct') ? run('HbpRowsProduct', { rows, v }, {})[0]! : null;
 }

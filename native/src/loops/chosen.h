@@ -1,7 +1,8 @@
 // Convolutions (stride 1) where pooling behind them chose one cell of each window: only the chosen cells are calculated.
 //
 // Pictures are copied with their padding, each by itself, so that the patch that a cell looks at is one run of floats for
-// each row of the kernel; weights go to [out][kernel row][cells and channels, filled up with zeros to whole vectors]. A
+// each row of the kernel. Where the channels do not fill whole vectors, each patch gets runs of its own, filled up with
+// zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][cells and channels, filled up with zeros to whole vectors]. A
 // window that chose a cell beside the picture looks at a patch of zeros behind the picture.
 #pragma once
 #include "pooling.h"
@@ -26,9 +27,12 @@ struct PatchLayout {
   int64_t vectors;  // vectors of one row of a patch
   int64_t rows;     // rows of a patch
   int64_t patch;    // floats of a rearranged patch
+  int64_t step;     // floats from a patch to the one beside it
+  bool apart;       // whether patches have runs of their own
   int64_t pitch;    // floats from a row of the padded picture to the next
   int64_t nothing;  // where the patch of zeros is
   int64_t size;     // floats of a padded picture
+  int64_t rowSize;  // floats of a row that patches have in common
 
   explicit PatchLayout(const ChosenConvolution& c) {
     const auto up = [](int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; };
@@ -40,9 +44,12 @@ struct PatchLayout {
     vectors = up(run) / kLanes;
     rows = c.kernelHeight;
     patch = rows * vectors * kLanes;
-    pitch = up((c.pooling.width - 1) * c.in + vectors * kLanes);
+    apart = c.in % kLanes != 0;
+    step = apart ? vectors * kLanes : c.in;
+    pitch = (c.pooling.width - 1) * step + vectors * kLanes;
     nothing = (c.pooling.height + rows - 1) * pitch;
     size = nothing + rows * pitch;
+    rowSize = (c.pooling.width - 1) * c.in + up(run);
   }
 };
 
@@ -53,13 +60,31 @@ static void arrangeWeights(const PatchLayout& l, const float* weights, float* ar
   }
 }
 
-/** The picture [height, width, in] into the middle of the padded one, or (`back`) out of it. */
-static inline void movePicture(const ChosenConvolution& c, const PatchLayout& l, float* picture, float* padded, bool back) {
+/** The picture [height, width, in] with its padding; `row` holds a row of it and one vector more, zeros at first. */
+static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const float* picture, float* padded, float* row) {
   const int64_t length = c.width * c.in;
   for (int64_t y = 0; y < c.height; y++) {
-    float* inside = padded + (y + c.top) * l.pitch + c.left * c.in;
-    float* plain = picture + y * length;
-    std::memcpy(back ? plain : inside, back ? inside : plain, length * sizeof(float));
+    float* to = padded + (y + c.top) * l.pitch;
+    std::memcpy((l.apart ? row : to) + c.left * c.in, picture + y * length, length * sizeof(float));
+    if (!l.apart) continue;
+    for (int64_t x = 0; x < c.pooling.width; x++) {
+      eachVector(l.run, [&](int64_t k, auto get, auto) { store(to + x * l.step + k, get(row + x * c.in + k)); });
+    }
+  }
+}
+
+/** The transpose of `padPicture`. */
+static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const float* padded, float* picture, float* row) {
+  const int64_t length = c.width * c.in, patches = c.pooling.width;
+  for (int64_t y = 0; y < c.height; y++) {
+    const float* from = padded + (y + c.top) * l.pitch;
+    if (l.apart) {
+      std::memset(row, 0, (patches * c.in + l.run) * sizeof(float));
+      for (int64_t x = 0; x < patches; x++) {
+        for (int64_t k = 0; k < l.run; k++) row[x * c.in + k] += from[x * l.step + k];
+      }
+    }
+    std::memcpy(picture + y * length, (l.apart ? row : from) + c.left * c.in, length * sizeof(float));
   }
 }
 
@@ -72,14 +97,24 @@ static inline void eachPatch(const ChosenConvolution& c, const PatchLayout& l, i
     if (y < 0 || y >= p.height) continue;
     for (int64_t v = 0; v < p.kernelWidth; v++) {
       const int64_t x = w % p.outWidth * p.strideWidth - p.left + v * p.dilationWidth;
-      if (x >= 0 && x < p.width) f(u * p.kernelWidth + v, y * l.pitch + x * c.in);
+      if (x >= 0 && x < p.width) f(u * p.kernelWidth + v, y * l.pitch + x * l.step);
     }
   }
 }
 
-/** The offsets of the patches that a picture's windows chose, [outputs][windowsUp]; `scratch` [outputsUp][16]. */
+/**
+ * The offsets of the patches that a picture's windows chose, [outputs][windowsUp]; `scratch` [outputsUp][16]. Without a
+ * choice windows are of one cell, and one row [windowsUp] is for all outputs.
+ */
 static void findPatches(const ChosenConvolution& c, const PatchLayout& l, const float* chosen, int32_t* offsets,
                         float* scratch) {
+  if (!chosen) {
+    for (int64_t w = 0; w < l.windows; w++) {
+      offsets[w] = static_cast<int32_t>(l.nothing);
+      eachPatch(c, l, w, [&](int64_t, int64_t offset) { offsets[w] = static_cast<int32_t>(offset); });
+    }
+    return;
+  }
   for (int64_t first = 0; first < l.windowsUp; first += kLanes) {
     for (int64_t i = 0; i < kLanes; i++) {
       const int64_t w = first + i;
@@ -167,12 +202,12 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
     arrangeWeights(l, weights + v * l.rows * l.run * l.outputs, arranged + v * l.outputs * l.patch);
   }
   inParallel(n, workOf(c, l, xs * ws), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(l.size), scratch(l.outputsUp * kLanes), offsetsOwner(l.outputsUp * l.windowsUp);
+    const Aligned padded(l.size), row(l.rowSize), scratch(l.outputsUp * kLanes), offsetsOwner(l.outputsUp * l.windowsUp);
     int32_t* offsets = reinterpret_cast<int32_t*>(static_cast<float*>(offsetsOwner));
     for (int64_t i = begin; i < end; i++) {
       findPatches(c, l, chosen + i * results, offsets, scratch);
       for (int64_t vx = 0; vx < xs; vx++) {
-        movePicture(c, l, const_cast<float*>(x) + (vx * n + i) * picture, padded, false);
+        padPicture(c, l, x + (vx * n + i) * picture, padded, row);
         for (int64_t first = 0; first < l.windows; first += kLanes) {
           const int64_t count = least(kLanes, l.windows - first);
           for (int64_t vw = 0; vw < ws; vw++) {
@@ -221,11 +256,11 @@ static inline void withSize(const Piece& piece, F f) {
 struct Pieces {
   int64_t rowsAtATime, parts, share;
 
-  explicit Pieces(const PatchLayout& l) {
-    const bool whole = l.rows <= 5 && l.vectors <= 6 && l.rows * l.vectors <= kMostSums && (l.rows < 4 || l.vectors <= 4) &&
+  Pieces(const PatchLayout& l, int64_t mostSums) {
+    const bool whole = l.rows <= 5 && l.vectors <= 6 && l.rows * l.vectors <= mostSums && (l.rows < 4 || l.vectors <= 4) &&
                        (l.rows < 5 || l.vectors <= 3);
     rowsAtATime = whole ? l.rows : 1;
-    const int64_t most = whole ? l.vectors : least(12, kMostSums);
+    const int64_t most = whole ? l.vectors : least(12, mostSums);
     parts = (l.vectors + most - 1) / most;
     share = (l.vectors + parts - 1) / parts;
   }
@@ -273,9 +308,9 @@ static inline int64_t windowsAtATime(const ChosenConvolution& c, const PatchLayo
   return least(l.windows, most(most(1, rowsThatFit) * c.pooling.outWidth, 32));
 }
 
-/** sums [outputs][patch] += the picture's patches times the factors [outputs][windowsUp]. */
+/** sums [outputs][patch] += the picture's patches times the factors [outputs][windowsUp]; offsets as `findPatches` has them. */
 static void addGradient(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const float* padded,
-                        const int32_t* offsets, const float* factors, float* sums) {
+                        const int32_t* offsets, int64_t offsetsStride, const float* factors, float* sums) {
   const int64_t step = windowsAtATime(c, l);
   for (int64_t first = 0; first < l.windows; first += step) {
     const int64_t count = least(step, l.windows - first);
@@ -284,8 +319,8 @@ static void addGradient(const ChosenConvolution& c, const PatchLayout& l, const 
         const int64_t in = piece.firstRow * l.pitch + piece.firstVector * kLanes;
         const int64_t out = (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
         for (int64_t o = 0; o < l.outputs; o++) {
-          const int64_t at = o * l.windowsUp + first;
-          addPatches(size, l, padded + in, offsets + at, factors + at, count, sums + o * l.patch + out);
+          addPatches(size, l, padded + in, offsets + o * offsetsStride + first, factors + o * l.windowsUp + first, count,
+                     sums + o * l.patch + out);
         }
       });
     });
@@ -299,132 +334,178 @@ static void arrangeGradient(const PatchLayout& l, const float* sums, float* grad
   }
 }
 
-/** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
-static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
-
-/**
- * The adjoint in the weight, x [n, ...] with dy [vectors, n, windows, out]: summed over samples to [vectors, kh, kw, in, out],
- * or (`each`) for every sample, [vectors, n, kh, kw, in, out].
- */
-static void correlateChosen(const ChosenConvolution& c, const float* x, const float* dy, const float* chosen, float* dw,
-                            int64_t vectors, bool each) {
-  const PatchLayout l(c);
-  const Pieces pieces(l);
-  const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const int64_t sums = l.outputs * l.patch, parameters = l.rows * l.run * l.outputs;
-  const int64_t share = each ? 1 : shareOfSamples(n), shares = n == 0 ? 0 : (n + share - 1) / share;
-  float* parts = each ? nullptr : new float[most(1, shares * vectors * sums)];
-  inParallel(shares, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(l.size), scratch(l.outputsUp * kLanes), factors(l.outputsUp * l.windowsUp);
-    const Aligned offsetsOwner(l.outputsUp * l.windowsUp), own(each ? sums : 0);
-    int32_t* offsets = reinterpret_cast<int32_t*>(static_cast<float*>(offsetsOwner));
-    for (int64_t s = begin; s < end; s++) {
-      float* part = each ? nullptr : parts + s * vectors * sums;
-      if (part) std::memset(part, 0, vectors * sums * sizeof(float));
-      for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
-        findPatches(c, l, chosen + i * results, offsets, scratch);
-        movePicture(c, l, const_cast<float*>(x) + i * picture, padded, false);
-        for (int64_t v = 0; v < vectors; v++) {
-          transposeMatrix(dy + (v * n + i) * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
-          if (each) std::memset(own, 0, sums * sizeof(float));
-          float* to = each ? static_cast<float*>(own) : part + v * sums;
-          addGradient(c, l, pieces, padded, offsets, factors, to);
-          if (each) arrangeGradient(l, own, dw + (v * n + i) * parameters);
-        }
-      }
-    }
-  });
-  if (each) return;
+/** dw [vectors, kh, kw, in, out] = the sum of the shares [shares][vectors][out][patch], in doubles. */
+static void addShares(const PatchLayout& l, const float* parts, int64_t shares, int64_t vectors, float* dw) {
+  const int64_t sums = l.outputs * l.patch;
   inParallel(vectors * l.outputs, shares * vectors * sums, 1, [&](int64_t begin, int64_t end) {
     double* total = new double[l.patch];
-    for (int64_t row = begin; row < end; row++) {
-      const int64_t v = row / l.outputs, o = row % l.outputs;
+    for (int64_t at = begin; at < end; at++) {
       for (int64_t k = 0; k < l.patch; k++) total[k] = 0;
       for (int64_t s = 0; s < shares; s++) {
-        const float* part = parts + (s * vectors + v) * sums + o * l.patch;
+        const float* part = parts + s * vectors * sums + at * l.patch;
         for (int64_t k = 0; k < l.patch; k++) total[k] += part[k];
       }
+      float* to = dw + at / l.outputs * l.rows * l.run * l.outputs + at % l.outputs;
       for (int64_t r = 0; r < l.rows; r++) {
         for (int64_t k = 0; k < l.run; k++) {
-          dw[v * parameters + (r * l.run + k) * l.outputs + o] = static_cast<float>(total[r * l.vectors * kLanes + k]);
+          to[(r * l.run + k) * l.outputs] = static_cast<float>(total[r * l.vectors * kLanes + k]);
         }
       }
     }
     delete[] total;
   });
-  delete[] parts;
 }
 
-/** patch += sum over a bucket's outputs of their weights times dy; one piece of it. */
-template <class Z>
+/** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
+static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
+
+/**
+ * The adjoint in the weight, x [n, ...] with dy [vectors, n, windows, out]: summed over samples to [vectors, kh, kw, in, out],
+ * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `chosen`, windows are of one cell.
+ */
+static void correlateChosen(const ChosenConvolution& c, const float* x, const float* dy, const float* chosen, float* dw,
+                            int64_t vectors, bool each) {
+  const PatchLayout l(c);
+  const Pieces pieces(l, kMostSums);
+  const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
+  const int64_t sums = l.outputs * l.patch, parameters = l.rows * l.run * l.outputs;
+  const int64_t share = each ? 1 : shareOfSamples(n), shares = n == 0 ? 0 : (n + share - 1) / share;
+  // Vectors whose sums stay in the cache from one sample to the next.
+  const int64_t together = each ? vectors : least(vectors, most(1, (1 << 17) / sums));
+  static Kept kept;
+  float* parts = each ? nullptr : kept.atLeast(shares * together * sums);
+  for (int64_t first = 0; first < vectors; first += together) {
+    const int64_t count = least(together, vectors - first);
+    inParallel(shares, workOf(c, l, count), 1, [&](int64_t begin, int64_t end) {
+      const Aligned padded(l.size), row(l.rowSize), scratch(l.outputsUp * kLanes), factors(l.outputsUp * l.windowsUp);
+      const Aligned offsetsOwner(l.outputsUp * l.windowsUp), own(each ? sums : 0);
+      int32_t* offsets = reinterpret_cast<int32_t*>(static_cast<float*>(offsetsOwner));
+      for (int64_t s = begin; s < end; s++) {
+        if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
+        for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
+          findPatches(c, l, chosen ? chosen + i * results : nullptr, offsets, scratch);
+          padPicture(c, l, x + i * picture, padded, row);
+          for (int64_t v = 0; v < count; v++) {
+            const int64_t sample = (first + v) * n + i;
+            transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
+            if (each) std::memset(own, 0, sums * sizeof(float));
+            float* to = each ? static_cast<float*>(own) : parts + (s * count + v) * sums;
+            addGradient(c, l, pieces, padded, offsets, chosen ? l.windowsUp : 0, factors, to);
+            if (each) arrangeGradient(l, own, dw + sample * parameters);
+          }
+        }
+      }
+    });
+    if (!each) addShares(l, parts, shares, count, dw + first * parameters);
+  }
+}
+
+/** A picture's windows by the cell that their outputs chose: [windows][cells][outputs] and how many there are of each. */
+struct Choices {
+  const int64_t cells;
+  uint16_t* const outputs;
+  int32_t* const counts;
+
+  Choices(const ChosenConvolution& c, const PatchLayout& l)
+      : cells(c.pooling.kernelHeight * c.pooling.kernelWidth),
+        outputs(new uint16_t[l.windows * cells * l.outputs]),
+        counts(new int32_t[l.windows * cells]) {}
+  Choices(const Choices&) = delete;
+  ~Choices() {
+    delete[] outputs;
+    delete[] counts;
+  }
+
+  void read(const PatchLayout& l, const float* chosen) {
+    std::memset(counts, 0, l.windows * cells * sizeof(int32_t));
+    for (int64_t w = 0; w < l.windows; w++) {
+      for (int64_t o = 0; o < l.outputs; o++) {
+        const int64_t cell = w * cells + static_cast<int64_t>(chosen[w * l.outputs + o]);
+        outputs[cell * l.outputs + counts[cell]++] = static_cast<uint16_t>(o);
+      }
+    }
+  }
+};
+
+/** For B vectors, patch += sum over the outputs of their weights times dy; one piece of it. */
+template <int B, class Z>
 static inline void addWeights(Z, const PatchLayout& l, const float* arranged, const uint16_t* outputs, int64_t count,
-                              const float* dy, float* patch) {
+                              const float* dy, int64_t dyStride, float* patch) {
   constexpr int R = Z::rows, S = Z::vectors;
-  Floats a[R * S] = {};
+  Floats a[B * R * S] = {};
   const int64_t each = l.patch, row = l.vectors * kLanes;
   for (int64_t k = 0; k < count; k++) {
     const int64_t o = outputs[k];
-    const Floats u = all(dy[o]);
+    Floats u[B];
+#pragma GCC unroll 2
+    for (int b = 0; b < B; b++) u[b] = all(dy[b * dyStride + o]);
     const float* w = arranged + o * each;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
 #pragma GCC unroll 16
-      for (int s = 0; s < S; s++) a[r * S + s] = a[r * S + s] + u * load(w + r * row + s * kLanes);
+      for (int s = 0; s < S; s++) {
+        const Floats weight = load(w + r * row + s * kLanes);
+#pragma GCC unroll 2
+        for (int b = 0; b < B; b++) a[(r * S + s) * B + b] = a[(r * S + s) * B + b] + u[b] * weight;
+      }
     }
   }
+#pragma GCC unroll 2
+  for (int b = 0; b < B; b++) {
 #pragma GCC unroll 8
-  for (int r = 0; r < R; r++) {
+    for (int r = 0; r < R; r++) {
 #pragma GCC unroll 16
-    for (int s = 0; s < S; s++) {
-      float* to = patch + r * l.pitch + s * kLanes;
-      store(to, load(to) + a[r * S + s]);
+      for (int s = 0; s < S; s++) {
+        float* to = patch + b * l.size + r * l.pitch + s * kLanes;
+        store(to, load(to) + a[(r * S + s) * B + b]);
+      }
     }
   }
 }
 
-/** The adjoint in x: dy [vectors, n, windows, out] to dx [vectors, n, height, width, in]. */
+/** Padded pictures of B vectors += the transposed patches of dy, of which vectors are `dyStride` apart. */
+template <int B>
+static void spreadPatches(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const Choices& choices,
+                          const float* arranged, const float* dy, int64_t dyStride, float* padded) {
+  pieces.forEach(l, [&](const Piece& piece) {
+    withSize(piece, [&](auto size) {
+      if constexpr (B * decltype(size)::rows * decltype(size)::vectors <= kMostSums) {
+        const int64_t out = piece.firstRow * l.pitch + piece.firstVector * kLanes;
+        const float* w = arranged + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
+        for (int64_t window = 0; window < l.windows; window++) {
+          eachPatch(c, l, window, [&](int64_t cell, int64_t offset) {
+            const int64_t at = window * choices.cells + cell, count = choices.counts[at];
+            if (count == 0) return;
+            addWeights<B>(size, l, w, choices.outputs + at * l.outputs, count, dy + window * l.outputs, dyStride, padded + offset + out);
+          });
+        }
+      }
+    });
+  });
+}
+
+/** The adjoint in x: dy [vectors, n, windows, out] to dx [vectors, n, height, width, in]; two vectors at a time. */
 static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy, const float* weights, const float* chosen,
                                      float* dx, int64_t vectors) {
   const PatchLayout l(c);
-  const Pieces pieces(l);
+  const Pieces pieces(l, kMostSums), piecesOfTwo(l, kMostSums / 2);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const int64_t cells = c.pooling.kernelHeight * c.pooling.kernelWidth;
   const Aligned arranged(l.outputs * l.patch);
   arrangeWeights(l, weights, arranged);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(l.size);
-    uint16_t* lists = new uint16_t[l.windows * cells * l.outputs];
-    int32_t* counts = new int32_t[l.windows * cells];
+    const Aligned padded(2 * l.size), row(l.rowSize);
+    Choices choices(c, l);
     for (int64_t i = begin; i < end; i++) {
-      std::memset(counts, 0, l.windows * cells * sizeof(int32_t));
-      for (int64_t w = 0; w < l.windows; w++) {
-        const float* choice = chosen + i * results + w * l.outputs;
-        for (int64_t o = 0; o < l.outputs; o++) {
-          const int64_t bucket = w * cells + static_cast<int64_t>(choice[o]);
-          lists[bucket * l.outputs + counts[bucket]++] = static_cast<uint16_t>(o);
-        }
-      }
-      for (int64_t v = 0; v < vectors; v++) {
-        std::memset(padded, 0, l.size * sizeof(float));
+      choices.read(l, chosen + i * results);
+      for (int64_t v = 0; v < vectors; v += 2) {
+        const int64_t count = least(2, vectors - v);
         const float* from = dy + (v * n + i) * results;
-        pieces.forEach(l, [&](const Piece& piece) {
-          withSize(piece, [&](auto size) {
-            const int64_t out = piece.firstRow * l.pitch + piece.firstVector * kLanes;
-            const float* w = arranged + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
-            for (int64_t window = 0; window < l.windows; window++) {
-              eachPatch(c, l, window, [&](int64_t cell, int64_t offset) {
-                const int64_t bucket = window * cells + cell;
-                if (counts[bucket] == 0) return;
-                addWeights(size, l, w, lists + bucket * l.outputs, counts[bucket], from + window * l.outputs, padded + offset + out);
-              });
-            }
-          });
-        });
-        movePicture(c, l, dx + (v * n + i) * picture, padded, true);
+        std::memset(padded, 0, count * l.size * sizeof(float));
+        if (count == 2) spreadPatches<2>(c, l, piecesOfTwo, choices, arranged, from, n * results, padded);
+        else spreadPatches<1>(c, l, pieces, choices, arranged, from, 0, padded);
+        for (int64_t b = 0; b < count; b++) unpadPicture(c, l, padded + b * l.size, dx + ((v + b) * n + i) * picture, row);
       }
     }
-    delete[] lists;
-    delete[] counts;
   });
 }
 

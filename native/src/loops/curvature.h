@@ -2,6 +2,7 @@
 #pragma once
 #include "elementwise.h"
 #include "reduce.h"
+#include "transpose.h"
 
 namespace HBP_ISA {
 
@@ -70,6 +71,83 @@ static void addRows(const float* value, const float* matrix, const float* direct
         storeSome(next + at + i, loadSome(value + at + i, rest) + f * loadSome(matrix + at + i, rest) +
                                      s * loadSome(direction + i, rest), rest);
       }
+    }
+  });
+}
+
+/** y[r] = the product of row r with v, for `M` rows. */
+template <int M>
+static inline void rowDots(const float* matrix, int64_t columns, const float* v, float* y) {
+  double total[M] = {};
+  for (int64_t first = 0; first < columns; first += kBlock) {
+    const int64_t count = least(kBlock, columns - first);
+    const float* at = matrix + first;
+    Floats sum[M] = {};
+    eachLanes(count, [&](int64_t i, auto get) {
+      const Floats x = get(v + first + i);
+#pragma GCC unroll 8
+      for (int m = 0; m < M; m++) sum[m] = sum[m] + x * get(at + m * columns + i);
+    });
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) total[m] += sumOf(sum[m]);
+  }
+  for (int m = 0; m < M; m++) y[m] = static_cast<float>(total[m]);
+}
+
+/** out += sum_r y[r] row r, for `M` rows. */
+template <int M>
+static inline void addScaledRows(const float* matrix, int64_t columns, const float* y, float* out) {
+  Floats factor[M];
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) factor[m] = all(y[m]);
+  int64_t i = 0;
+  for (; i + kLanes <= columns; i += kLanes) {
+    Floats sum = load(out + i);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) sum = sum + factor[m] * load(matrix + m * columns + i);
+    store(out + i, sum);
+  }
+  for (; i < columns; i++) {
+    for (int m = 0; m < M; m++) out[i] += y[m] * matrix[m * columns + i];
+  }
+}
+
+/**
+ * out [vectors, columns] = M^T (M v) of M [rows, columns], v [vectors, columns]. A block of rows is used a second time while
+ * it is in the cache, so that M is read from memory once. At most 16 shares of the rows, whatever the number of threads.
+ */
+static void rowsProduct(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors) {
+  constexpr int64_t kRows = 8, kMostBlock = 64;
+  const int64_t size = vectors * columns;
+  const int64_t block = least(kMostBlock, most(1, kChunk / most(1, columns) / kRows) * kRows);
+  const int64_t share = (rows + 16 * kRows - 1) / (16 * kRows) * kRows, shares = rows == 0 ? 0 : (rows + share - 1) / share;
+  static Kept kept;
+  float* parts = kept.atLeast(shares * size);
+  inParallel(shares, rows * size, 1, [&](int64_t begin, int64_t end) {
+    float y[kMostBlock];
+    for (int64_t s = begin; s < end; s++) {
+      float* part = parts + s * size;
+      std::memset(part, 0, size * sizeof(float));
+      const int64_t last = least((s + 1) * share, rows);
+      for (int64_t first = s * share; first < last; first += block) {
+        const int64_t count = least(block, last - first), whole = count / kRows * kRows;
+        const float* at = matrix + first * columns;
+        for (int64_t t = 0; t < vectors; t++) {
+          const float* vector = v + t * columns;
+          float* to = part + t * columns;
+          for (int64_t r = 0; r < whole; r += kRows) rowDots<kRows>(at + r * columns, columns, vector, y + r);
+          for (int64_t r = whole; r < count; r++) rowDots<1>(at + r * columns, columns, vector, y + r);
+          for (int64_t r = 0; r < whole; r += kRows) addScaledRows<kRows>(at + r * columns, columns, y + r, to);
+          for (int64_t r = whole; r < count; r++) addScaledRows<1>(at + r * columns, columns, y + r, to);
+        }
+      }
+    }
+  });
+  inParallel(size, shares * size, kLanes, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      double total = 0;
+      for (int64_t s = 0; s < shares; s++) total += parts[s * size + i];
+      out[i] = static_cast<float>(total);
     }
   });
 }

@@ -115,4 +115,21 @@ class Aligned {
   float* data_;
 };
 
+/** Memory that grows and is kept from call to call: fresh memory costs more than what is done with it. */
+class Kept {
+ public:
+  float* atLeast(int64_t count) {
+    if (count > count_) {
+      delete owner_;
+      owner_ = new Aligned(count);
+      count_ = count;
+    }
+    return *owner_;
+  }
+
+ private:
+  Aligned* owner_ = nullptr;
+  int64_t count_ = 0;
+};
+
 }  // namespace HBP_ISA

@@ -1,4 +1,4 @@
-/** Matrices split along one direction, row by row: what conjugate gradients need of an averaged weight block. */
+/** Matrices row by row: split along one direction, for an averaged weight block, or as a factor M of M^T M. */
 import * as fused from '../fused-curvature.js';
 import * as tf from '../tf.js';
 
@@ -34,4 +34,10 @@ export function addRows(
     const moved = tf.add(value, tf.mul(column(factors), matrix));
     return tf.add(moved, tf.mul(column(steps), tf.reshape(direction, [1, -1])));
   });
+}
+
+/** M^T (M v) [T, P] of rows M [R, P] and vectors v [T, P]: the product with a matrix given by its factor. */
+export function rowsProduct(rows: tf.Tensor, v: tf.Tensor): tf.Tensor {
+  const one = fused.rowsProduct(rows, v);
+  return one ?? tf.scoped(() => tf.matMul(tf.matMul(v, rows, false, true), rows));
 }

@@ -197,10 +197,18 @@ export interface Addon {
   correlateChosen(
     x: Float32Array,
     dy: Float32Array,
-    chosen: Float32Array,
+    chosen: Float32Array | null,
     dw: Float32Array,
     vectors: number,
     each: boolean,
+  ): void;
+  rowsProduct(
+    matrix: Float32Array,
+    v: Float32Array,
+    out: Float32Array,
+    rows: number,
+    columns: number,
+    vectors: number,
   ): void;
 
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;

@@ -1,4 +1,6 @@
-import { gradientRows, rowsProduct } from '../gradient-rows.js';
+import { gram } from '../../linalg/gram.js';
+import { rowsProduct } from '../../linalg/rows.js';
+import { gradientRows } from '../../nn/gradient-rows.js';
 import * as tf from '../../tf.js';
 import { type FactorCascade, factorProduct } from './factor-cascade.js';
 import type { Plan } from './planner.js';
@@ -53,8 +55,10 @@ export class BlockProducts {
   #build(): tf.Tensor {
     const { layer, map } = this;
     const factor = this.cascade.at(layer.at);
-    const rows = map.name === 'bias' ? positionSums(factor) : gradientRows(layer.input, factor, layer.window!);
-    return this.#route === 'square' ? tf.matMul(rows, rows, true, false) : rows;
+    const { input, window } = layer;
+    const rows =
+      map.name === 'bias' ? positionSums(factor) : gradientRows(input, factor, window!.convolution, window!.pooled);
+    return this.#route === 'square' ? gram(rows) : rows;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Linear } from '../../nn/linear.js';
+import { gram } from '../../linalg/gram.js';
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
 import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
@@ -125,8 +126,8 @@ export class ExactOperator extends SymmetricOperator {
   #gramSystem(b: tf.Tensor, alpha: number, factor: number, cascade: FactorCascade | null): KrylovSystem {
     const { layer, pass } = this;
     const { input, outputGradient, at } = layer;
-    const { rhs, gram, rhsSquare } = tf.scoped(() => ({
-      gram: tf.keep(tf.matMul(input, input, false, true)),
+    const { rhs, products, rhsSquare } = tf.scoped(() => ({
+      products: tf.keep(gram(tf.transpose(input))),
       rhs: tf.keep(tf.reshape(tf.mul(factor, outputGradient), [1, -1])),
       rhsSquare: tf.keep(tf.reshape(tf.sum(tf.sum(tf.square(tf.mul(factor, b)), 1)), [1, 1])),
     }));
@@ -134,9 +135,9 @@ export class ExactOperator extends SymmetricOperator {
     const rest = {
       rhs,
       rhsSquare,
-      dual: (u: tf.Tensor) => tf.reshape(tf.matMul(gram, tf.reshape(u, outputGradient.shape)), [1, -1]),
-      lift: (u: tf.Tensor) => tf.matMul(tf.reshape(u, outputGradient.shape), input, true, false),
-      dispose: () => tf.dispose([rhs, gram, rhsSquare]),
+      dual: (u: tf.Tensor) => tf.reshape(tf.matMul<tf.Tensor>(products, tf.reshape(u, outputGradient.shape)), [1, -1]),
+      lift: (u: tf.Tensor) => tf.matMul<tf.Tensor>(tf.reshape(u, outputGradient.shape), input, true, false),
+      dispose: () => tf.dispose([rhs, products, rhsSquare]),
     };
     const leave = (curved: tf.Tensor, p: tf.Tensor): tf.Tensor => damped(p, tf.reshape(curved, [1, -1]), alpha);
     if (cascade) return { ...rest, apply: (p, dual) => leave(factorProduct(cascade.at(at), rows(dual!)), p) };
@@ -158,7 +159,7 @@ export class ExactOperator extends SymmetricOperator {
       features,
       parameters,
       macs: isWeight ? positions * parameters : 0,
-      isChosen: window?.chosen != null,
+      isChosen: Boolean(window?.pooled),
       hasRows: map.name === 'bias' || window !== null,
       linear: isWeight && layer.layer instanceof Linear ? { inputs: parameters / outputs, outputs } : null,
       hasFactor: pass.cascade !== null,

@@ -6,14 +6,14 @@ import {
   convolveTransposedChosen,
   correlateChosen,
 } from '../../nn/chosen-convolution.js';
+import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
 import type { ElementwiseLayer, Layer, Saved } from '../../nn/layer.js';
 import { MaxPool2d, type MaxPoolSaved } from '../../nn/max-pool2d.js';
 import { sizeOf } from '../../nn/leading.js';
-import type { Sides } from '../../nn/window.js';
+import type { Placement, Sides } from '../../nn/window.js';
 import { ZeroPad2d } from '../../nn/zero-pad2d.js';
 import * as tf from '../../tf.js';
-import type { ConvolutionPlace } from '../gradient-rows.js';
 import { curveLink } from '../link.js';
 import { type ProductStage, StagedProduct } from '../staged-product.js';
 import { type Linearization, residualOf, type Stage } from './linearization.js';
@@ -39,7 +39,7 @@ export interface ParameterLayer {
   /** Shape of one sample of the tangents that enter, [...]. */
   readonly outputShape: readonly number[];
   /** Of a convolution without groups; with the cells that the pooling behind it chose, if only they count. */
-  readonly window: ConvolutionPlace | null;
+  readonly window: { readonly convolution: Placement; readonly pooled: PooledCells | null } | null;
   readonly parameters: readonly ParameterMap[];
   /** dL/d output of the layer, of the tangents' shape [N, ...]; zero where it was not chosen. */
   readonly outputGradient: tf.Tensor;
@@ -133,7 +133,7 @@ export class TangentNetwork {
       at,
       input,
       outputShape: cells.shape.slice(1),
-      window: { convolution: placements.convolution, chosen: { cells, pooling } },
+      window: { convolution: placements.convolution, pooled: { chosen: cells, pooling } },
       outputGradient,
       parameters: layer.parameters.map(({ name, shape }) => ({
         name,
@@ -211,7 +211,7 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
     outputShape: outputGradient.shape.slice(1),
     window:
       layer instanceof Conv2d && layer.groups === 1
-        ? { convolution: layer.place(saved['input']!), chosen: null }
+        ? { convolution: layer.place(saved['input']!), pooled: null }
         : null,
     outputGradient,
     parameters: layer.parameters.map(({ name, shape }) => ({

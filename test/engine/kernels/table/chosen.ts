@@ -4,6 +4,7 @@ import {
   convolveTransposedChosen,
   correlateChosen,
 } from '../../../../src/engine/nn/chosen-convolution.js';
+import { gradientRows } from '../../../../src/engine/nn/gradient-rows.js';
 import { placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
@@ -181,4 +182,48 @@ export const chosenKernels: readonly Kernel[] = [
       });
     },
   }),
+  ...both(
+    'HbpGradientRows',
+    ({ x, dy, chosen }, attrs) => {
+      const { convolution, pooling } = attrs as unknown as Partial<ChosenPlacements>;
+      return gradientRows(x!, dy!, convolution!, pooling ? { chosen: chosen!, pooling } : null);
+    },
+    {
+      tolerance: 'sum',
+      draw: (draw) => {
+        const { placements, x, y, chosen, vectors } = setting(draw);
+        const { convolution } = placements;
+        const input = draw.float(x, 'moderate');
+        if (draw.flag()) {
+          return {
+            inputs: { x: input, dy: draw.float([...vectors, ...y], 'moderate'), chosen },
+            attrs: { ...placements },
+          };
+        }
+        const all = [...vectors, y[0]!, ...convolution.output, y[3]!];
+        return { inputs: { x: input, dy: draw.float(all, 'moderate') }, attrs: { convolution } };
+      },
+      reference: (call) => {
+        const { x, dy, chosen } = named(call);
+        const { convolution, pooling = everyCell(convolution.output) } = placementsOf(call.attrs!);
+        const y = dy!.shape.slice(-4);
+        const choice = chosen ?? { shape: y, dtype: 'float32', view: 'plain', values: new Float32Array(sizeOf(y)) };
+        const parameters = sizeOf(convolution.kernel) * x!.shape[3]! * y[3]!;
+        const vectors = sizeOf(dy!.shape.slice(0, -4));
+        const total = new Float64Array(vectors * y[0]! * parameters);
+        const result = sizeOf(y) / y[0]!;
+        for (let v = 0; v < vectors; v++) {
+          eachTerm({ convolution, pooling }, y, x!.shape, choice, (r, p, k) => {
+            total[(v * y[0]! + floor(r / result)) * parameters + k]! += of(dy!, 4, v, r) * x!.values[p]!;
+          });
+        }
+        return [{ shape: [vectors * y[0]!, parameters], dtype: 'float32', values: Float32Array.from(total) }];
+      },
+    },
+  ),
 ];
+
+/** Windows of one cell, on every cell. */
+function everyCell(size: readonly [number, number]): ChosenPlacements['pooling'] {
+  return placeWindow(windowOf({ kernel: 1 }), size);
+}

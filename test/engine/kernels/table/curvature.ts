@@ -1,6 +1,6 @@
 import * as link from '../../../../src/engine/curvature/link.js';
 import type { KnownByOutput } from '../../../../src/engine/fused.js';
-import { addRows, projectRows } from '../../../../src/engine/linalg/rows.js';
+import { addRows, projectRows, rowsProduct } from '../../../../src/engine/linalg/rows.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
 
@@ -94,6 +94,28 @@ const matrices: Kernel[] = [
   ),
 ];
 
+const factors: Kernel[] = both('HbpRowsProduct', ({ rows, v }: Named) => rowsProduct(rows!, v!), {
+  tolerance: 'sum',
+  draw: (draw) => {
+    const [rows, columns] = draw.large ? [1001, 333] : [draw.pick([1, 2, 7, 8, 9, 100, 130]), draw.int(1, 70)];
+    const vectors = draw.pick([1, 2, 5]);
+    return { inputs: { rows: draw.float([rows, columns], 'moderate'), v: draw.float([vectors, columns], 'moderate') } };
+  },
+  reference: (call) => {
+    const { rows, v } = named(call);
+    const columns = rows!.shape[1]!;
+    const total = new Float64Array(v!.values.length);
+    for (let t = 0; t < total.length; t += columns) {
+      for (let r = 0; r < rows!.values.length; r += columns) {
+        let y = 0;
+        for (let i = 0; i < columns; i++) y += rows!.values[r + i]! * v!.values[t + i]!;
+        for (let i = 0; i < columns; i++) total[t + i]! += y * rows!.values[r + i]!;
+      }
+    }
+    return [float32(v!.shape, total)];
+  },
+});
+
 /** An activation's output, of any shape. */
 function outputOf(draw: Draw, activation: KnownByOutput, shape: readonly number[]): Input {
   if (activation === 'Relu') return draw.float(shape, 'moderate');
@@ -163,4 +185,4 @@ const links: Kernel[] = [
   ),
 ];
 
-export const curvatureKernels: readonly Kernel[] = [...matrices, ...links];
+export const curvatureKernels: readonly Kernel[] = [...matrices, ...factors, ...links];

@@ -1,5 +1,6 @@
 /** Kernels behind src/engine/fused-curvature.ts: what curvature products and their solvers spend their time on. */
 import type { ChosenPlacements } from '../../../fused-curvature.js';
+import type { Placement } from '../../../nn/window.js';
 import type * as tf from '../../../tf.js';
 import { placementLength, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
@@ -123,6 +124,39 @@ const correlateChosen: NativeKernel = ({ inputs, attrs, backend }) => {
   return dw;
 };
 
+/** Without `chosen`, dy is at all positions: windows of one cell. */
+const gradientRows: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x, dy, chosen } = inputs as Record<'x' | 'dy', tf.TensorInfo> & { chosen?: tf.TensorInfo };
+  const { convolution, pooling } = attrs as unknown as { convolution: Placement; pooling?: Placement };
+  const { kernel, output } = convolution;
+  const [samples = 0, , , channels = 0] = x.shape;
+  const outputs = dy.shape.at(-1)!;
+  const rows = backend.empty([vectorsOf(dy) * samples, sizeOf(kernel) * channels * outputs], 'float32');
+  if (sizeOf(rows.shape) === 0) return rows;
+  const ones = [1, 1] as const;
+  const everywhere = {
+    kernel: ones,
+    stride: ones,
+    dilation: ones,
+    padding: [0, 0, 0, 0],
+    input: output,
+    output,
+  } as const;
+  putChosen(samples, channels, outputs, { convolution, pooling: pooling ?? everywhere });
+  const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(rows)];
+  backend.addon.correlateChosen(input, gradient, chosen ? backend.floats(chosen) : null, result, vectorsOf(dy), true);
+  return rows;
+};
+
+const rowsProduct: NativeKernel = ({ inputs, backend }) => {
+  const { rows, v } = inputs as Record<'rows' | 'v', tf.TensorInfo>;
+  const [length = 0, columns = 0] = rows.shape;
+  const product = backend.empty(v.shape, 'float32');
+  const [matrix, vectors, result] = [backend.floats(rows), backend.floats(v), backend.floats(product)];
+  backend.addon.rowsProduct(matrix, vectors, result, length, columns, v.shape[0]!);
+  return product;
+};
+
 /** The number of vectors in front of four axes. */
 function vectorsOf({ shape }: tf.TensorInfo): number {
   return sizeOf(shape.slice(0, -4));
@@ -136,4 +170,6 @@ export const curvature: KernelTable = {
   HbpConvolveChosen: convolveChosen,
   HbpConvolveTransposedChosen: convolveTransposedChosen,
   HbpCorrelateChosen: correlateChosen,
+  HbpGradientRows: gradientRows,
+  HbpRowsProduct: rowsProduct,
 };
