@@ -381,7 +381,7 @@ void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
 }
 
 /** Pixels that `shiftProducts` takes at a time, which stay in the second cache. */
-constexpr int64_t kShiftPixels = 4096;
+constexpr int64_t kShiftPixels = 2048;
 
 void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t rows,
                    int64_t columns) {
@@ -395,13 +395,16 @@ void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t 
   const int64_t block = channels * span * channels, size = (rows + 1) * block;
   const int64_t threads = std::max<int64_t>(1, std::min({currentThreads(), n, int64_t{64}}));
   static Scratch scratch;
-  float* memory = static_cast<float*>(scratch.atLeast(threads * (padded + size) * sizeof(float)));
-  std::memset(memory, 0, threads * (padded + size) * sizeof(float));
+  // float32 within the pixels taken at a time, float64 beyond.
+  double* totals = static_cast<double*>(scratch.atLeast(threads * (size * sizeof(double) + (padded + size) * sizeof(float))));
+  float* memory = reinterpret_cast<float*>(totals + threads * size);
+  std::memset(totals, 0, threads * (size * sizeof(double) + (padded + size) * sizeof(float)));
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
   for (int64_t thread = 0; thread < threads; thread++) {
     float* before = memory + thread * (padded + size);
     float* pixel = before + columns * channels;
     float* sums = before + padded;  // [s, c, t, c'] for s >= 0: the others are their transposes
+    double* total = totals + thread * size;
     const int64_t end = n * (thread + 1) / threads;
     for (int64_t i = n * thread / threads; i < end; i += together) {
       const int64_t pictures = std::min(together, end - i), count = pictures * each - rows * pitch;
@@ -412,10 +415,11 @@ void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t 
       for (int64_t s = 0; s <= rows; s++) {
         for (int64_t j = 0; j < std::min(span, count); j++) {
           dnnl_sgemm('T', 'N', channels, span * channels, (count - j + span - 1) / span, 1.0f, pixel + j * channels,
-                     span * channels, before + (s * pitch + j) * channels, span * channels, 1.0f, sums + s * block,
-                     span * channels);
+                     span * channels, before + (s * pitch + j) * channels, span * channels, j > 0 ? 1.0f : 0.0f,
+                     sums + s * block, span * channels);
         }
       }
+      for (int64_t at = 0; at < size; at++) total[at] += sums[at];
     }
   }
   for (int64_t s = 0; s <= rows; s++) {
@@ -423,10 +427,10 @@ void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t 
       for (int64_t t = 0; t < span; t++) {
         for (int64_t d = 0; d < channels; d++) {
           const int64_t at = s * block + (c * span + t) * channels + d;
-          float sum = 0;
-          for (int64_t thread = 0; thread < threads; thread++) sum += memory[thread * (padded + size) + padded + at];
-          y[(((rows + s) * span + t) * channels + d) * channels + c] = sum;
-          y[(((rows - s) * span + span - 1 - t) * channels + c) * channels + d] = sum;
+          double sum = 0;
+          for (int64_t thread = 0; thread < threads; thread++) sum += totals[thread * size + at];
+          y[(((rows + s) * span + t) * channels + d) * channels + c] = static_cast<float>(sum);
+          y[(((rows - s) * span + span - 1 - t) * channels + c) * channels + d] = static_cast<float>(sum);
         }
       }
     }

