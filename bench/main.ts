@@ -3,7 +3,13 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../dist/errors.js';
 import { activate } from './backend.js';
-import { writeDocument } from './document.js';
+import { writeDocument, writeUsualDocuments } from './document.js';
+import type { State } from './experiments/results.js';
+import { loadPictures } from './experiments/pictures.js';
+import { runExperiments } from './experiments/run.js';
+import { runScaling } from './experiments/scaling.js';
+import { serveSteps } from './experiments/serve.js';
+import { makeStates } from './experiments/states.js';
 import { profile } from './profile.js';
 import { sections } from './report.js';
 import { printResident } from './resident.js';
@@ -22,9 +28,26 @@ const help = `Usage: node dist-bench/main.js <command> [options]      (after npm
     --no-peers          ours alone
     --quick             tiny sizes, 3 repetitions: to see that it works, not to measure
     --out <file>        the JSON (bench/results/<backend>.json)
+  experiments           every variant's step, at the start and in the middle of training
+    --reference <dir>   a checkout of the published PyTorch code takes the same steps in turn
+    --device <name>     where the reference calculates, as torch names it (cpu)
+    --only <pattern>    those variants whose names match
+    --state <name>      start or trained (both)
+    --data <dir>        where the pictures of CIFAR-10 are (data/datasets)
+    --repetitions, --quick, --out (bench/results/experiments.json)
+  states                the states in the middle of training, by training: bench/states
+    --only <pattern>    those experiments whose names match
+    --by <variant>      it trains, instead of the usual one
+    --steps <n>, --loss <x>  so long, instead of the usual end: the first of both
+    --data <dir>
+  scaling               our step's time against batch, width, depth, CG iterations and threads
+    --only <pattern>    those "variant axis" that match
+    --data, --repetitions, --quick, --out (bench/results/scaling.json)
+  serve-steps           answers requests for steps; what experiments starts
   profile               phases and kernels of an SGD step
     --steps <n>         so many are timed (20)
-  docs <file>           docs/performance.md and its figure from such a JSON file
+  docs [<file> [<scaling file>]]
+                        docs/performance.md and its figures from such JSON files (those of bench/results that are there)
   resident-step         the memory of --steps steps, "baseline peak" in bytes; what run starts afresh each time
 
   --backend <name>      what runs the maths (native)
@@ -41,7 +64,13 @@ const { values, positionals } = parseArgs({
     'no-peers': { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
-    steps: { type: 'string', default: '20' },
+    steps: { type: 'string' },
+    reference: { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+    state: { type: 'string' },
+    data: { type: 'string' },
+    by: { type: 'string' },
+    loss: { type: 'string' },
     backend: { type: 'string', default: 'native' },
     threads: { type: 'string' },
     model: { type: 'string', default: 'c4d3' },
@@ -62,11 +91,30 @@ const commands: Record<string, () => Promise<unknown>> = {
       repetitions: values.repetitions === undefined ? undefined : count(values.repetitions),
       out: values.out ?? `bench/results/${values.backend}.json`,
     }),
+  experiments: () =>
+    runExperiments({
+      ...common('experiments'),
+      states: values.state === undefined ? ['start', 'trained'] : [stateName(values.state)],
+      reference: values.reference,
+      device: values.device,
+    }),
+  scaling: () => runScaling(common('scaling')),
+  states: async () => {
+    const recipe = {
+      ...(values.by !== undefined && { by: values.by }),
+      ...(values.steps !== undefined && { steps: count(values.steps) }),
+      ...(values.loss !== undefined && { loss: Number(values.loss) }),
+    };
+    const dataset = await loadPictures(values.data);
+    const only = new RegExp(values.only);
+    await makeStates(dataset, { backend: values.backend, threads: threads(), only, recipe });
+  },
+  'serve-steps': () => serveSteps(values.backend, threads() ?? availableParallelism()),
   profile: async () => {
     const options = stepOptions();
     await profile(await activate(values.backend, threads()), options);
   },
-  docs: () => writeDocument(positionals[1] ?? 'bench/results/native.json'),
+  docs: () => (positionals[1] === undefined ? writeUsualDocuments() : writeDocument(positionals[1], positionals[2])),
   'resident-step': () => printResident(values.backend, threads() ?? availableParallelism(), stepOptions()),
 };
 
@@ -85,7 +133,25 @@ if (values.help || name === undefined) {
 }
 
 function stepOptions() {
-  return { network: networkName(values.model), batch: count(values.batch), steps: count(values.steps) };
+  return { network: networkName(values.model), batch: count(values.batch), steps: count(values.steps ?? '20') };
+}
+
+/** Of the commands that measure steps of the experiments. */
+function common(name: string) {
+  return {
+    backend: values.backend,
+    threads: threads(),
+    only: new RegExp(values.only),
+    dataDir: values.data,
+    repetitions: values.repetitions === undefined ? undefined : count(values.repetitions),
+    quick: values.quick,
+    out: values.out ?? `bench/results/${name}.json`,
+  };
+}
+
+function stateName(text: string): State {
+  if (text === 'start' || text === 'trained') return text;
+  throw new Error(`unknown state ${text}: start or trained`);
 }
 
 function threads(): number | undefined {

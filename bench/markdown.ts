@@ -4,13 +4,18 @@ import type { Results } from './results.js';
 
 /** From docs/. */
 export const figure = 'figures/performance.png';
-const begin = '<!-- generated from bench/results/published.json by npm run bench:docs: begin -->';
 const end = '<!-- end -->';
 
-/** The document with another generated part. */
-export function withGenerated(text: string, part: string): string {
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`docs/performance.md lacks the line "${begin}" or "${end}"`);
+/**
+ * The document with another generated part.
+ *
+ * @param source  the file in bench/results that it was made of
+ */
+export function withGenerated(text: string, part: string, source = 'published.json'): string {
+  const begin = `<!-- generated from bench/results/${source} by npm run bench:docs: begin -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end, from);
+  if (from < 0 || to < 0) throw new Error(`docs/performance.md lacks the line "${begin}" or "${end}"`);
   return `${text.slice(0, from + begin.length)}\n\n${part}\n\n${text.slice(to)}`;
 }
 

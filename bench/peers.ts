@@ -23,13 +23,13 @@ export async function startRaw(threads: number): Promise<Peer> {
 }
 
 /**
- * Start the PyTorch script with the first Python that has torch: HBP_PYTHON, python3 or /usr/bin/python3.
+ * Start the PyTorch script with the first Python that has torch.
  *
  * @param device  as torch names it
  */
 export async function startTorch(threads: number, device: string): Promise<Peer> {
   const reasons: string[] = [];
-  for (const python of [process.env['HBP_PYTHON'] ?? [], 'python3', '/usr/bin/python3'].flat()) {
+  for (const python of pythons()) {
     const peer = new PeerProcess(python, [torchScript, String(threads), device], threads);
     try {
       return { process: peer, info: await peer.ask('info') };
@@ -39,6 +39,11 @@ export async function startTorch(threads: number, device: string): Promise<Peer>
     }
   }
   return { absent: reasons.join('; ') };
+}
+
+/** Where a Python with torch may be: HBP_PYTHON, python3 or /usr/bin/python3. */
+export function pythons(): string[] {
+  return [process.env['HBP_PYTHON'] ?? [], 'python3', '/usr/bin/python3'].flat();
 }
 
 /** @returns the program's path @throws Error  the compiler is absent or fails, with its first complaint */

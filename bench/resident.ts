@@ -100,7 +100,7 @@ function parse(text: string): Memory {
  * VmRSS (now) or VmHWM (at most so far). Where there is no /proc, both are getrusage's maximum, which on Linux survives
  * exec, so that it could be the maximum of the process that started this one.
  */
-function residentBytes(field: 'VmRSS' | 'VmHWM'): number {
+export function residentBytes(field: 'VmRSS' | 'VmHWM'): number {
   try {
     const found = new RegExp(`^${field}:\\s*(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'utf8'));
     if (found) return Number(found[1]) * 1024;

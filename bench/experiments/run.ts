@@ -1,0 +1,104 @@
+/** `experiments`: the steps of all variants, at the start and in the middle of training, into a JSON file and tables. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { messageOf } from '../../dist/errors.js';
+import { say } from '../say.js';
+import { writeBatch } from './floats.js';
+import { measureVariant } from './measure.js';
+import { loadPictures } from './pictures.js';
+import { provenance } from './provenance.js';
+import { stepLine, stepReport } from './report.js';
+import type { ExperimentResults, Failure, State, StepRow } from './results.js';
+import { measureSpeeds } from './speeds.js';
+import { describeState, stateFile, stateNote } from './states.js';
+import { benchVariants } from './variants.js';
+
+export interface ExperimentsOptions {
+  readonly backend: string;
+  readonly threads: number | undefined;
+  readonly only: RegExp;
+  readonly states: readonly State[];
+  /** A checkout of the published code. */
+  readonly reference: string | undefined;
+  /** Where the reference calculates, as torch names it. */
+  readonly device: string;
+  readonly dataDir: string | undefined;
+  readonly repetitions: number | undefined;
+  readonly quick: boolean;
+  readonly out: string;
+}
+
+const quickBatch = 4;
+/** The variant that the others' targets compare with. */
+const baseline = 'exp01/sgd';
+
+export async function runExperiments(options: ExperimentsOptions): Promise<ExperimentResults> {
+  const { quick } = options;
+  const loadBefore = loadavg()[0] ?? NaN;
+  const threads = options.threads ?? availableParallelism();
+  const dataset = await loadPictures(options.dataDir, quick ? 100 : undefined);
+  const { speeds, about: aboutSpeeds } = await measureSpeeds(threads);
+  const scratch = mkdtempSync(join(tmpdir(), 'hbp-bench-'));
+  const rows: StepRow[] = [];
+  const failures: Failure[] = [];
+  const states: Record<string, string> = {};
+  let about: Record<string, string> = { speeds: aboutSpeeds };
+  const repetitions = options.repetitions ?? (quick ? 1 : 5);
+  try {
+    for (const variant of benchVariants(options.only)) {
+      const batch = quick ? quickBatch : variant.batch;
+      const pictures = join(scratch, 'batch.f32');
+      writeBatch(pictures, dataset, batch);
+      for (const state of options.states) {
+        const fail = (reason: string): void => {
+          failures.push({ variant: variant.name, state, reason });
+          say(`${variant.name}, ${state}: not measured: ${reason}`);
+        };
+        const note = stateNote(variant.experiment);
+        if (state === 'trained' && !note) {
+          fail('no state in the middle of training is stored: the command states makes one');
+          continue;
+        }
+        if (state === 'trained' && note) states[variant.experiment] = describeState(note);
+        try {
+          const measured = await measureVariant(
+            { ...variant, batch },
+            state,
+            { parameters: state === 'trained' ? stateFile(variant.experiment) : null, batch: pictures },
+            {
+              backend: options.backend,
+              threads,
+              reference: options.reference === undefined ? null : resolve(options.reference),
+              device: options.device,
+              repetitions,
+              seconds: quick ? 0 : 0.5,
+              speeds,
+              scratch,
+            },
+            rows.find((row) => row.variant === baseline && row.state === state)?.ours.seconds.median ?? null,
+          );
+          about = { ...about, ...measured.about };
+          rows.push(measured.row);
+          say(stepLine(measured.row));
+        } catch (error) {
+          fail(messageOf(error));
+        }
+      }
+    }
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+  const results: ExperimentResults = {
+    ...provenance({ quick, threads, about, pictures: dataset.source, speeds }, loadBefore),
+    repetitions,
+    states,
+    rows,
+    failures,
+  };
+  mkdirSync(dirname(options.out), { recursive: true });
+  writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`);
+  say(stepReport(results));
+  say(`written to ${options.out}`);
+  return results;
+}
