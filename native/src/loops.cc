@@ -2,7 +2,6 @@
 // no standard library, whose inline functions the linker would take from any of them.
 #include "loops.h"
 
-#include "loops/chosen.h"
 #include "loops/conjugate.h"
 #include "loops/copy.h"
 #include "loops/curvature.h"
@@ -10,6 +9,9 @@
 #include "loops/factor.h"
 #include "loops/pooling.h"
 #include "loops/reduce.h"
+#if defined(__AVX512F__)
+#include "loops/chosen.h"
+#endif
 
 #define HBP_TEXT_OF(x) #x
 #define HBP_TEXT(x) HBP_TEXT_OF(x)
@@ -24,7 +26,13 @@ const Loops& HBP_LOOPS() {
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
       sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
-      convolveChosen,    convolveTransposedChosen, correlateChosen, factorProduct, rowsProduct,
+      rowsProduct,
+#if defined(__AVX512F__)
+      convolveChosen,    convolveTransposedChosen, correlateChosen,
+#else
+      nullptr,           nullptr,   nullptr,
+#endif
+      factorProduct,
   };
   return table;
 }

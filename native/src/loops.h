@@ -126,7 +126,9 @@ struct Loops {
   void (*curveLink)(Activation phi, const float* y, const float* u, const float* residual, const float* t, float* to,
                     int64_t n, int64_t vectors);
 
-  /** A convolution at the cells that pooling chose, and its adjoints; see chosen.h. */
+  /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
+  void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
+  /** A convolution at the cells that pooling chose, and its adjoints; see chosen.h. Null without AVX-512. */
   void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const float* chosen, float* y,
                          int64_t xs, int64_t ws);
   void (*convolveTransposedChosen)(const ChosenConvolution& shape, const float* dy, const float* weights,
@@ -137,8 +139,6 @@ struct Loops {
   /** to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for V [rank, samples, features] and t [vectors, samples, features]. */
   void (*factorProduct)(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
                         int64_t samples, int64_t features);
-  /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
-  void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
 };
 
 const Loops& loopsBase();

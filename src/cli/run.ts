@@ -15,6 +15,7 @@ import { isDone, runDir } from '../lab/results/store.js';
 import { flopsOf, measureFlops } from '../lab/training/estimate.js';
 import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
+import { defaultMemoryLimit, parseBytes } from './bytes.js';
 import { createDisplay, describeOutcome, formatDuration } from './progress.js';
 import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
 
@@ -28,6 +29,7 @@ interface Options {
   readonly backend: string;
   readonly jobs: number | 'auto';
   readonly threads: number | 'auto';
+  readonly memoryLimit: number;
   readonly force?: true;
   readonly dryRun?: true;
   readonly json?: true;
@@ -56,6 +58,12 @@ export function runCommand(): Command {
         .env('HBP_THREADS')
         .argParser((text) => (text === '' ? 'auto' : countOrAuto(text)))
         .default('auto' as const),
+    )
+    .addOption(
+      new Option('--memory-limit <size>', 'of the steps of all runs together, such as 4GB: more is done piece by piece')
+        .env('HBP_MEMORY_LIMIT')
+        .argParser(parseBytes)
+        .default(defaultMemoryLimit(), 'half of what this machine has'),
     )
     .option('--runs <dir>', 'folder of the runs (default: data/runs, with --quick data/runs-quick)')
     .option('--force', 'train again what is done')
@@ -100,7 +108,7 @@ async function run(names: string[], options: Options): Promise<void> {
     if (open.length > 0) {
       const trained = await trainAll(open, {
         ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false },
-        ...{ jobs: options.jobs, threads: options.threads },
+        ...{ jobs: options.jobs, threads: options.threads, memoryLimit: options.memoryLimit },
         ...{ onProgress: display.onProgress, onOutcome: display.onOutcome, stop: stop.signal, kill: kill.signal },
         onReady: (ready) => display.log(describePool(ready, options)),
       });

@@ -34,11 +34,20 @@ export {
   sumOf,
 } from './curvature/algebra.js';
 export {
+  chunkedCurvature,
+  type ChunkPass,
   curvatureProducts,
+  type CvpForecast,
   type CvpOptions,
+  forecastCvp,
   inputCurvature,
   lossHessian,
   networkCurvature,
+  Planner,
+  type PlannerOptions,
+  type ProductOptions,
+  type Route,
+  routes,
 } from './curvature/cvp/index.js';
 export { curvatureDiagonals } from './curvature/estimators/diagonals.js';
 export { hutchinsonTrace, type TraceEstimate } from './curvature/estimators/hutchinson.js';

@@ -2,23 +2,22 @@
 //
 // Pictures are copied with their padding, each by itself, so that the patch that a cell looks at is one run of floats for
 // each row of the kernel. Where the channels do not fill whole vectors, each patch gets runs of its own, filled up with
-// zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][cells and channels, filled up with zeros to whole vectors]. A
-// window that chose a cell beside the picture looks at a patch of zeros behind the picture.
+// zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][run]. A window
+// that chose a cell beside the picture looks at a patch of zeros behind the picture.
+//
+// For AVX-512 alone: with half the registers of half the length the compiler keeps sums in memory, and oneDNN's whole
+// convolution is faster.
 #pragma once
 #include "pooling.h"
+#include "scratch.h"
 #include "transpose.h"
 
 namespace HBP_ISA {
 
 using hbp::ChosenConvolution;
 
-#if defined(__AVX512F__)
 constexpr int kDots = 8;       // dot products at a time
 constexpr int kMostSums = 20;  // vectors that are summed in registers
-#else
-constexpr int kDots = 4;
-constexpr int kMostSums = 6;
-#endif
 
 /** Where things are in a padded picture and in rearranged weights. */
 struct PatchLayout {
@@ -171,12 +170,10 @@ static inline void dotsOf(const PatchLayout& l, const float* x, const int32_t* o
       case 2: dots<2>(l, x, offsets, weights, result); break;
       case 3: dots<3>(l, x, offsets, weights, result); break;
       case 4: dots<4>(l, x, offsets, weights, result); break;
-#if defined(__AVX512F__)
       case 5: dots<5>(l, x, offsets, weights, result); break;
       case 6: dots<6>(l, x, offsets, weights, result); break;
       case 7: dots<7>(l, x, offsets, weights, result); break;
       default: dots<8>(l, x, offsets, weights, result); break;
-#endif
     }
     offsets += m;
     result += m;
@@ -403,12 +400,12 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
 /** A picture's windows by the cell that their outputs chose: [windows][cells][outputs] and how many there are of each. */
 struct Choices {
   const int64_t cells;
-  uint16_t* const outputs;
+  int32_t* const outputs;
   int32_t* const counts;
 
   Choices(const ChosenConvolution& c, const PatchLayout& l)
       : cells(c.pooling.kernelHeight * c.pooling.kernelWidth),
-        outputs(new uint16_t[l.windows * cells * l.outputs]),
+        outputs(new int32_t[l.windows * cells * l.outputs]),
         counts(new int32_t[l.windows * cells]) {}
   Choices(const Choices&) = delete;
   ~Choices() {
@@ -421,7 +418,7 @@ struct Choices {
     for (int64_t w = 0; w < l.windows; w++) {
       for (int64_t o = 0; o < l.outputs; o++) {
         const int64_t cell = w * cells + static_cast<int64_t>(chosen[w * l.outputs + o]);
-        outputs[cell * l.outputs + counts[cell]++] = static_cast<uint16_t>(o);
+        outputs[cell * l.outputs + counts[cell]++] = static_cast<int32_t>(o);
       }
     }
   }
@@ -429,7 +426,7 @@ struct Choices {
 
 /** For B vectors, patch += sum over the outputs of their weights times dy; one piece of it. */
 template <int B, class Z>
-static inline void addWeights(Z, const PatchLayout& l, const float* arranged, const uint16_t* outputs, int64_t count,
+static inline void addWeights(Z, const PatchLayout& l, const float* arranged, const int32_t* outputs, int64_t count,
                               const float* dy, int64_t dyStride, float* patch) {
   constexpr int R = Z::rows, S = Z::vectors;
   Floats a[B * R * S] = {};

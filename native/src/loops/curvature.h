@@ -2,7 +2,7 @@
 #pragma once
 #include "elementwise.h"
 #include "reduce.h"
-#include "transpose.h"
+#include "scratch.h"
 
 namespace HBP_ISA {
 
@@ -75,71 +75,96 @@ static void addRows(const float* value, const float* matrix, const float* direct
   });
 }
 
-/** y[r] = the product of row r with v, for `M` rows. */
-template <int M>
+/** y[t, m] = the product of row m with vector t, for `M` rows and `T` vectors. */
+template <int M, int T>
 static inline void rowDots(const float* matrix, int64_t columns, const float* v, float* y) {
-  double total[M] = {};
+  double total[M * T] = {};
   for (int64_t first = 0; first < columns; first += kBlock) {
-    const int64_t count = least(kBlock, columns - first);
     const float* at = matrix + first;
-    Floats sum[M] = {};
-    eachLanes(count, [&](int64_t i, auto get) {
-      const Floats x = get(v + first + i);
+    Floats sum[M * T] = {};
+    eachLanes(least(kBlock, columns - first), [&](int64_t i, auto get) {
+      Floats x[T];
+#pragma GCC unroll 2
+      for (int t = 0; t < T; t++) x[t] = get(v + t * columns + first + i);
 #pragma GCC unroll 8
-      for (int m = 0; m < M; m++) sum[m] = sum[m] + x * get(at + m * columns + i);
+      for (int m = 0; m < M; m++) {
+        const Floats element = get(at + m * columns + i);
+#pragma GCC unroll 2
+        for (int t = 0; t < T; t++) sum[t * M + m] = sum[t * M + m] + x[t] * element;
+      }
     });
-#pragma GCC unroll 8
-    for (int m = 0; m < M; m++) total[m] += sumOf(sum[m]);
+#pragma GCC unroll 16
+    for (int k = 0; k < M * T; k++) total[k] += sumOf(sum[k]);
   }
-  for (int m = 0; m < M; m++) y[m] = static_cast<float>(total[m]);
+  for (int k = 0; k < M * T; k++) y[k] = static_cast<float>(total[k]);
 }
 
-/** out += sum_r y[r] row r, for `M` rows. */
-template <int M>
-static inline void addScaledRows(const float* matrix, int64_t columns, const float* y, float* out) {
-  Floats factor[M];
-#pragma GCC unroll 8
-  for (int m = 0; m < M; m++) factor[m] = all(y[m]);
+/** out[t] += sum_m y[t, m] row m, for `M` rows and `T` vectors; asks for the rows behind these if told so. */
+template <int M, int T>
+static inline void addScaledRows(const float* matrix, int64_t columns, const float* y, float* out, bool ahead) {
+  Floats factor[M * T];
+#pragma GCC unroll 16
+  for (int k = 0; k < M * T; k++) factor[k] = all(y[k]);
   int64_t i = 0;
   for (; i + kLanes <= columns; i += kLanes) {
-    Floats sum = load(out + i);
+    Floats sum[T];
+#pragma GCC unroll 2
+    for (int t = 0; t < T; t++) sum[t] = load(out + t * columns + i);
 #pragma GCC unroll 8
-    for (int m = 0; m < M; m++) sum = sum + factor[m] * load(matrix + m * columns + i);
-    store(out + i, sum);
+    for (int m = 0; m < M; m++) {
+      const float* at = matrix + m * columns + i;
+      if (ahead) __builtin_prefetch(at + M * columns, 0, 2);
+      const Floats element = load(at);
+#pragma GCC unroll 2
+      for (int t = 0; t < T; t++) sum[t] = sum[t] + factor[t * M + m] * element;
+    }
+#pragma GCC unroll 2
+    for (int t = 0; t < T; t++) store(out + t * columns + i, sum[t]);
   }
   for (; i < columns; i++) {
-    for (int m = 0; m < M; m++) out[i] += y[m] * matrix[m * columns + i];
+    for (int t = 0; t < T; t++) {
+      for (int m = 0; m < M; m++) out[t * columns + i] += y[t * M + m] * matrix[m * columns + i];
+    }
+  }
+}
+
+/** out [T, columns] += M^T (M v) for rows [count, columns]. */
+template <int T>
+static void addRowsProduct(const float* matrix, int64_t count, int64_t columns, const float* v, float* out) {
+  constexpr int M = 8;
+  // The rows that come next must find room in the second cache beside those in use.
+  const bool ahead = columns <= 12288;
+  float y[M * T];
+  int64_t r = 0;
+  for (; r + M <= count; r += M) {
+    rowDots<M, T>(matrix + r * columns, columns, v, y);
+    addScaledRows<M, T>(matrix + r * columns, columns, y, out, ahead && r + 2 * M <= count);
+  }
+  for (; r < count; r++) {
+    rowDots<1, T>(matrix + r * columns, columns, v, y);
+    addScaledRows<1, T>(matrix + r * columns, columns, y, out, false);
   }
 }
 
 /**
- * out [vectors, columns] = M^T (M v) of M [rows, columns], v [vectors, columns]. A block of rows is used a second time while
- * it is in the cache, so that M is read from memory once. At most 16 shares of the rows, whatever the number of threads.
+ * out [vectors, columns] = M^T (M v) of M [rows, columns], v [vectors, columns]. Eight rows at a time are used a second time
+ * while they are in the cache, so that M is read from memory once for two vectors. At most 16 shares of the rows, whatever
+ * the number of threads.
  */
 static void rowsProduct(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors) {
-  constexpr int64_t kRows = 8, kMostBlock = 64;
-  const int64_t size = vectors * columns;
-  const int64_t block = least(kMostBlock, most(1, kChunk / most(1, columns) / kRows) * kRows);
-  const int64_t share = (rows + 16 * kRows - 1) / (16 * kRows) * kRows, shares = rows == 0 ? 0 : (rows + share - 1) / share;
+  const int64_t size = vectors * columns, share = (rows + 127) / 128 * 8;
+  const int64_t shares = rows == 0 ? 0 : (rows + share - 1) / share;
   static Kept kept;
   float* parts = kept.atLeast(shares * size);
   inParallel(shares, rows * size, 1, [&](int64_t begin, int64_t end) {
-    float y[kMostBlock];
+    std::memset(parts + begin * size, 0, (end - begin) * size * sizeof(float));
     for (int64_t s = begin; s < end; s++) {
-      float* part = parts + s * size;
-      std::memset(part, 0, size * sizeof(float));
-      const int64_t last = least((s + 1) * share, rows);
-      for (int64_t first = s * share; first < last; first += block) {
-        const int64_t count = least(block, last - first), whole = count / kRows * kRows;
-        const float* at = matrix + first * columns;
-        for (int64_t t = 0; t < vectors; t++) {
-          const float* vector = v + t * columns;
-          float* to = part + t * columns;
-          for (int64_t r = 0; r < whole; r += kRows) rowDots<kRows>(at + r * columns, columns, vector, y + r);
-          for (int64_t r = whole; r < count; r++) rowDots<1>(at + r * columns, columns, vector, y + r);
-          for (int64_t r = 0; r < whole; r += kRows) addScaledRows<kRows>(at + r * columns, columns, y + r, to);
-          for (int64_t r = whole; r < count; r++) addScaledRows<1>(at + r * columns, columns, y + r, to);
-        }
+      const float* at = matrix + s * share * columns;
+      const int64_t count = least(share, rows - s * share);
+      for (int64_t t = 0; t < vectors; t += 2) {
+        float* to = parts + s * size + t * columns;
+        if (t + 1 < vectors) addRowsProduct<2>(at, count, columns, v + t * columns, to);
+        else addRowsProduct<1>(at, count, columns, v + t * columns, to);
       }
     }
   });

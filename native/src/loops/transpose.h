@@ -1,10 +1,9 @@
-// Squares of sixteen by sixteen numbers, transposed in registers; sums of several vectors at once.
+// Squares of sixteen by sixteen numbers, transposed in registers; sums of several vectors at once. For instruction sets where
+// a vector is one register: elsewhere such shuffles are dear.
 #pragma once
 #include "simd.h"
 
 namespace HBP_ISA {
-
-#if defined(__AVX512F__)
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define HBP_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
@@ -71,22 +70,6 @@ static inline Floats sumsOfEight(Floats a, Floats b, Floats c, Floats d, Floats 
          HBP_SHUFFLE(pairs, pairs, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 
-#else  // shuffles of vectors that are several registers are dear
-
-/** to[j, i] = from[i, j] for i < rows, j < columns, both at most 16. */
-static void transposeSquare(const float* from, int64_t fromStride, float* to, int64_t toStride, int64_t rows, int64_t columns) {
-  for (int64_t j = 0; j < columns; j++) {
-    for (int64_t i = 0; i < rows; i++) std::memcpy(to + j * toStride + i, from + i * fromStride + j, sizeof(float));
-  }
-}
-
-/** The sums of eight vectors in the first eight lanes. */
-static inline Floats sumsOfEight(Floats a, Floats b, Floats c, Floats d, Floats e, Floats f, Floats g, Floats h) {
-  return Floats{sumOf(a), sumOf(b), sumOf(c), sumOf(d), sumOf(e), sumOf(f), sumOf(g), sumOf(h)};
-}
-
-#endif
-
 /** to[j, i] = from[i, j] for i < rows, j < columns. */
 static inline void transposeMatrix(const float* from, int64_t fromStride, float* to, int64_t toStride, int64_t rows,
                                    int64_t columns) {
@@ -97,39 +80,5 @@ static inline void transposeMatrix(const float* from, int64_t fromStride, float*
     }
   }
 }
-
-/** Numbers whose address is a multiple of 64, zero at first. */
-class Aligned {
- public:
-  explicit Aligned(int64_t count) : raw_(new char[count * sizeof(float) + 64]) {
-    const auto address = reinterpret_cast<uintptr_t>(raw_);
-    data_ = reinterpret_cast<float*>((address + 63) / 64 * 64);
-    std::memset(data_, 0, count * sizeof(float));
-  }
-  Aligned(const Aligned&) = delete;
-  ~Aligned() { delete[] raw_; }
-  operator float*() const { return data_; }
-
- private:
-  char* const raw_;
-  float* data_;
-};
-
-/** Memory that grows and is kept from call to call: fresh memory costs more than what is done with it. */
-class Kept {
- public:
-  float* atLeast(int64_t count) {
-    if (count > count_) {
-      delete owner_;
-      owner_ = new Aligned(count);
-      count_ = count;
-    }
-    return *owner_;
-  }
-
- private:
-  Aligned* owner_ = nullptr;
-  int64_t count_ = 0;
-};
 
 }  // namespace HBP_ISA

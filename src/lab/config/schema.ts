@@ -3,6 +3,7 @@
  * and the types. A file lists variants (what is trained) and figures (what is drawn from them).
  */
 import { z } from 'zod';
+import { routes } from '../../engine/curvature/cvp/routes.js';
 
 const positive = z.number().positive();
 const positiveInt = z.number().int().positive();
@@ -71,6 +72,18 @@ export const optimizerSchema = z.discriminatedUnion('kind', [
     blocks: positiveInt
       .default(1)
       .describe('output rows of every linear layer are split into at most that many blocks'),
+    solver: z
+      .enum(['fast', 'plain'])
+      .default('fast')
+      .describe('fast: the same iterates by fewer operations; plain: CG on the parameters themselves, for comparison'),
+    reorthogonalize: z
+      .boolean()
+      .default(false)
+      .describe('keep the residuals of CG orthogonal, as in exact arithmetic: fewer iterations where there are many'),
+    route: z
+      .enum(routes)
+      .optional()
+      .describe('one way for all Gauss-Newton products (curvature: cvp) instead of the cheapest for each block'),
   }),
 ]);
 

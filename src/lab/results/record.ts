@@ -66,6 +66,8 @@ const recordSchema = environmentSchema.extend({
   heartbeatAt: time,
   finishedAt: time.nullable(),
   wallSeconds: z.number(),
+  /** Ways of exact products that the last step took, by place; only of such runs. */
+  routes: z.record(z.string(), z.string()).exactOptional(),
   owner: ownerSchema,
   lastRow: rowSchema.nullable(),
 });

@@ -22,7 +22,8 @@ export interface RunWriter {
   /** Tells others that this run lives; call it as often as you like, it writes every ten seconds. */
   heartbeat(): void;
   /** Ends the run and gives it free; only the first call counts. */
-  finish(state: 'done' | 'failed' | 'interrupted', reason?: string): void;
+  /** @param routes  of exact products, by place */
+  finish(state: 'done' | 'failed' | 'interrupted', reason?: string, routes?: Readonly<Record<string, string>>): void;
 }
 
 export function runDir(root: string, spec: Pick<RunSpec, 'experiment' | 'variant' | 'seed'>): string {
@@ -139,11 +140,14 @@ function startWriting(dir: string, spec: RunSpec, environment: RunEnvironment, l
     heartbeat: () => {
       if (Date.now() - Date.parse(record.heartbeatAt) >= heartbeatMs && lock.held()) update({});
     },
-    finish: (state, reason) => {
+    finish: (state, reason, routes) => {
       if (record.state !== 'running') return;
       closeSync(metrics);
       try {
-        if (lock.held()) update({ state, reason: reason ?? null, finishedAt: new Date().toISOString() });
+        if (lock.held()) {
+          const finishedAt = new Date().toISOString();
+          update({ state, reason: reason ?? null, finishedAt, ...(routes && { routes: { ...routes } }) });
+        }
       } finally {
         lock.release();
       }

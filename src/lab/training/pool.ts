@@ -18,6 +18,8 @@ export interface PoolOptions extends Parallelism {
   readonly backend: string;
   readonly dataDirs: readonly string[];
   readonly force: boolean;
+  /** Bytes for the steps of all runs side by side, about. */
+  readonly memoryLimit: number;
   readonly onReady: (backend: PoolBackend) => void;
   readonly onProgress: ProgressListener;
   readonly onOutcome: (outcome: Outcome) => void;
@@ -66,7 +68,7 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
         let current = worker;
         for (let spec = queue.shift(); spec && !options.stop.aborted; spec = queue.shift()) {
           if (!current.child.connected) current = await start();
-          report(await trainOn(current.child, spec, options));
+          report(await trainOn(current.child, spec, { ...options, memoryLimit: options.memoryLimit / jobs }));
         }
         if (current.child.connected) current.child.disconnect();
       }),
@@ -142,7 +144,7 @@ function trainOn(child: ChildProcess, spec: RunSpec, options: PoolOptions): Prom
       const how = signal ? `by ${signal}` : `with exit code ${code}`;
       end({ spec, result: 'error', message: `${runName(spec)}: the training process ended ${how}`, exitCode: 1 });
     });
-    const { root, force, dataDirs } = options;
-    child.send({ type: 'run', order: { spec, root, force, dataDirs } } satisfies ToWorker);
+    const { root, force, dataDirs, memoryLimit } = options;
+    child.send({ type: 'run', order: { spec, root, force, dataDirs, memoryLimit } } satisfies ToWorker);
   });
 }

@@ -1,26 +1,16 @@
-import { curvatureProducts, lossHessian } from '../../engine/curvature/cvp/index.js';
-import { hessianBackpropagation } from '../../engine/curvature/hbp/index.js';
-import type { LinearOperator } from '../../engine/curvature/operator.js';
-import { inRowBlocks } from '../../engine/curvature/row-block-operator.js';
-import { backpropagate, type BackpropagateOptions, type Gradients } from '../../engine/nn/backward.js';
-import { CrossEntropy } from '../../engine/nn/cross-entropy.js';
+import type { Gradients } from '../../engine/nn/backward.js';
 import type { PlacedParameter, Sequential, Trace } from '../../engine/nn/sequential.js';
 import { Adam } from '../../engine/optim/adam.js';
-import type { CgReport } from '../../engine/optim/cg.js';
-import { CgNewton } from '../../engine/optim/cg-newton.js';
 import { Kfac } from '../../engine/optim/kfac.js';
 import { Sgd } from '../../engine/optim/sgd.js';
 import * as tf from '../../engine/tf.js';
 import type { OptimizerSpec } from '../config/schema.js';
+import { type Batch, differentiate, loss, type Score, scoreOf } from './derivatives.js';
+import { exactStepper, hbpStepper } from './newton-step.js';
+import type { Resources, StepObserver } from './observer.js';
 
-/** A batch of inputs [N, ...] and int32 class indices [N]. */
-export interface Batch {
-  readonly inputs: tf.Tensor;
-  readonly labels: tf.Tensor;
-}
-
-/** [sum of losses, number of right predictions] of a batch. */
-export type Score = tf.Tensor;
+export type { Batch, Score } from './derivatives.js';
+export type { Phase, Resources, StepObserver } from './observer.js';
 
 /** One update of a model's parameters on one batch. */
 export interface Stepper {
@@ -29,23 +19,12 @@ export interface Stepper {
   dispose(): void;
 }
 
-/**
- * The parts of a step: `curvature` makes the operators of CG-Newton, `solve` is CG with its update, `update` that of the
- * other optimisers (K-FAC's with its factors and eigendecompositions).
- */
-export type Phase = 'forward' | 'backward' | 'curvature' | 'solve' | 'update';
-
-/** Is told how a step goes on; for clocks and counters. */
-export interface StepObserver {
-  /** The phase has ended, as far as the calling thread sees: a GPU works on after a call returns. */
-  ended?(phase: Phase): void;
-  /** How CG ended, by place, one entry a row block. */
-  solved?(reports: Readonly<Record<string, readonly CgReport[]>>): void;
-}
-
-const loss = new CrossEntropy();
-
-export function createStepper(model: Sequential, spec: OptimizerSpec, observer: StepObserver = {}): Stepper {
+export function createStepper(
+  model: Sequential,
+  spec: OptimizerSpec,
+  observer: StepObserver = {},
+  resources: Resources = {},
+): Stepper {
   switch (spec.kind) {
     case 'sgd':
       return firstOrderStepper(model, new Sgd(spec), observer);
@@ -54,7 +33,9 @@ export function createStepper(model: Sequential, spec: OptimizerSpec, observer: 
     case 'kfac':
       return kfacStepper(model, spec, observer);
     case 'cg-newton':
-      return cgNewtonStepper(model, spec, observer);
+      return spec.curvature === 'hbp'
+        ? hbpStepper(model, spec, observer, resources)
+        : exactStepper(model, spec, observer, resources);
   }
 }
 
@@ -106,66 +87,6 @@ function kfacStepper(
   };
 }
 
-function cgNewtonStepper(
-  model: Sequential,
-  spec: Extract<OptimizerSpec, { kind: 'cg-newton' }>,
-  observer: StepObserver,
-): Stepper {
-  const newton = new CgNewton(spec);
-  return {
-    step: async (batch) => {
-      const { score, gradients, curvature } = tf.scoped(() => {
-        const { score, gradients, ...rest } = differentiate(model, batch, observer);
-        const curvature = curvatureOf(model, { gradients, ...rest }, spec);
-        observer.ended?.('curvature');
-        return { score, gradients: gradients.parameters, curvature };
-      });
-      const reports = await newton.update(model.parameters, gradients, curvature);
-      observer.solved?.(reports);
-      Object.values(curvature).forEach((operator) => operator.dispose());
-      tf.dispose(gradients);
-      observer.ended?.('solve');
-      return score;
-    },
-    dispose: () => undefined,
-  };
-}
-
-type Derivatives = Pick<ReturnType<typeof differentiate>, 'trace' | 'gradients' | 'saved'>;
-
-/** The curvature of every parameter, by place. */
-function curvatureOf(
-  model: Sequential,
-  { trace, gradients, saved }: Derivatives,
-  spec: Extract<OptimizerSpec, { kind: 'cg-newton' }>,
-): Record<string, LinearOperator> {
-  if (spec.curvature === 'hbp') {
-    return hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), spec);
-  }
-  const products = curvatureProducts(model, trace, gradients, lossHessian(loss, saved), spec);
-  if (spec.blocks === 1) return products;
-  const blocks = model.parameters.map(({ path, parameter }) => {
-    const axis = parameter.shape.length === 4 ? 3 : 0; // the output channels of a kernel come last
-    return [path, inRowBlocks(products[path]!, spec.blocks, axis)];
-  });
-  return Object.fromEntries(blocks) as Record<string, LinearOperator>;
-}
-
-function differentiate(
-  model: Sequential,
-  { inputs, labels }: Batch,
-  observer: StepObserver,
-  options: BackpropagateOptions = {},
-) {
-  const trace = model.forward(inputs);
-  const { value, saved } = loss.forward(trace.output, labels);
-  const score = scoreOf(trace.output, labels, value);
-  observer.ended?.('forward');
-  const gradients = backpropagate(model, trace, loss.gradient(saved), options);
-  observer.ended?.('backward');
-  return { trace, saved, score, gradients };
-}
-
 /** All tensors of a forward or a backward pass. */
 function tensorsOf(pass: Trace | Gradients): tf.Tensor[] {
   const inside =
@@ -177,9 +98,4 @@ function tensorsOf(pass: Trace | Gradients): tf.Tensor[] {
 /** Frees each of `tensors` once, but for those that belong to somebody else. */
 function disposeAllBut(others: readonly tf.Tensor[], tensors: readonly tf.Tensor[]): void {
   tf.dispose([...new Set(tensors)].filter((tensor) => !others.includes(tensor)));
-}
-
-function scoreOf(output: tf.Tensor, labels: tf.Tensor, meanLoss: tf.Tensor): Score {
-  const right = tf.sum(tf.cast(tf.equal(tf.argMax(output, 1), labels), 'float32'));
-  return tf.stack([tf.mul(meanLoss, labels.size), right]);
 }

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { Route } from '../../engine/curvature/cvp/index.js';
 import * as tf from '../../engine/tf.js';
 import type { RunSpec } from '../config/spec.js';
 import { runName } from '../config/spec.js';
@@ -10,7 +11,7 @@ import { toBatch } from './batch.js';
 import { evaluate } from './evaluate.js';
 import { createModel } from './model.js';
 import type { ProgressListener } from './progress.js';
-import { createStepper } from './step.js';
+import { createStepper, type Resources } from './step.js';
 
 /** Where a run's rows go. */
 export interface MetricsSink {
@@ -21,6 +22,8 @@ export interface MetricsSink {
 export interface Ending {
   readonly state: 'done' | 'failed' | 'interrupted';
   readonly reason?: string;
+  /** Ways of exact products that the last step took, by place. */
+  readonly routes?: Readonly<Record<string, Route>>;
 }
 
 /**
@@ -37,11 +40,13 @@ export async function train(
   sink: MetricsSink,
   onProgress: ProgressListener,
   signal: AbortSignal,
+  resources: Resources = {},
 ): Promise<Ending> {
   const run = runName(spec);
   const random = seededStreams(spec.seed);
   const model = createModel(spec.model, dataset, random.init);
-  const stepper = createStepper(model, spec.optimizer);
+  let routes: Ending['routes'];
+  const stepper = createStepper(model, spec.optimizer, { routed: (chosen) => (routes = chosen) }, resources);
   try {
     const samples = dataset.train.count;
     const batches = Math.ceil(samples / spec.batchSize);
@@ -97,7 +102,7 @@ export async function train(
         index++;
       }
     }
-    return { state: 'done' };
+    return { state: 'done', ...(routes && { routes }) };
   } finally {
     stepper.dispose();
     model.dispose();

@@ -17,6 +17,8 @@ export interface RunOrder {
   readonly root: string;
   readonly force: boolean;
   readonly dataDirs: readonly string[];
+  /** Bytes that a step may take; see `Resources`. */
+  readonly memoryLimit: number;
 }
 
 export type ToWorker = { readonly type: 'run'; readonly order: RunOrder } | { readonly type: 'stop' };
@@ -58,8 +60,11 @@ async function run(order: RunOrder, backend: Backend): Promise<void> {
   if (writer === 'done') return send({ type: 'skipped' });
   const onProgress = (event: ProgressEvent): void => send({ type: 'progress', event });
   try {
-    const ending = await train(order.spec, dataset, writer, onProgress, stop.signal);
-    writer.finish(ending.state, ending.reason);
+    const { spec, memoryLimit } = order;
+    // A GPU answers late: it is asked less often.
+    const resources = { memoryLimit, checkEvery: backend.gpu ? 4 : 1 };
+    const ending = await train(spec, dataset, writer, onProgress, stop.signal, resources);
+    writer.finish(ending.state, ending.reason, ending.routes);
     send({ type: 'finished', ending });
   } catch (error) {
     writer.finish('failed', messageOf(error));

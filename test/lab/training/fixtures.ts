@@ -25,6 +25,8 @@ export const tinySpec: RunSpec = {
     atol: 0,
     maxiter: 50,
     blocks: 3,
+  solver: 'fast',
+  reorthogonalize: false,
   },
   batchSize: 50,
   testBatchSize: 25,

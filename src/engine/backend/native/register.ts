@@ -2,7 +2,7 @@ import * as tf from '../../tf.js';
 import type { Addon } from './addon.js';
 import type { NativeBackend } from './backend.js';
 import { conjugate } from './kernels/conjugate.js';
-import { curvature } from './kernels/curvature.js';
+import { curvatureKernels } from './kernels/curvature.js';
 import { dense } from './kernels/dense.js';
 import { elementwise } from './kernels/elementwise.js';
 import { engineKernels } from './kernels/engine.js';
@@ -27,7 +27,7 @@ export function registerKernels(addon: Addon): void {
       ...dense,
       ...pooling,
       ...conjugate,
-      ...curvature,
+      ...curvatureKernels(addon.isa),
       ...engineKernels(addon.lapack !== ''),
     }),
   );

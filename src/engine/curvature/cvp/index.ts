@@ -10,9 +10,11 @@ import type { FactoredHessian } from './loss-hessian.js';
 import { networkOperator } from './network.js';
 import { Planner } from './planner.js';
 
+export { chunkedCurvature, type ChunkPass } from './chunked.js';
+export { type CvpForecast, forecastCvp } from './forecast.js';
 export { lossHessian } from './loss-hessian.js';
 export { Planner, type PlannerOptions } from './planner.js';
-export type { Route } from './routes.js';
+export { type Route, routes } from './routes.js';
 
 /** Which curvature: Hessian (`none`), generalised Gauss-Newton (`zero`, the default), positive-curvature Hessian. */
 export interface CvpOptions {

@@ -162,14 +162,19 @@ function vectorsOf({ shape }: tf.TensorInfo): number {
   return sizeOf(shape.slice(0, -4));
 }
 
-export const curvature: KernelTable = {
-  HbpProjectRows: projectRows,
-  HbpAddRows: addRows,
-  HbpDerivativeMeans: derivativeMeans,
-  HbpCurveLink: curveLink,
-  HbpConvolveChosen: convolveChosen,
-  HbpConvolveTransposedChosen: convolveTransposedChosen,
-  HbpCorrelateChosen: correlateChosen,
-  HbpGradientRows: gradientRows,
-  HbpRowsProduct: rowsProduct,
-};
+/** @param isa  the instruction set of the addon's loops: some kernels are for AVX-512 alone */
+export function curvatureKernels(isa: string): KernelTable {
+  return {
+    HbpProjectRows: projectRows,
+    HbpAddRows: addRows,
+    HbpRowsProduct: rowsProduct,
+    HbpDerivativeMeans: derivativeMeans,
+    HbpCurveLink: curveLink,
+    ...(isa === 'avx512' && {
+      HbpConvolveChosen: convolveChosen,
+      HbpConvolveTransposedChosen: convolveTransposedChosen,
+      HbpCorrelateChosen: correlateChosen,
+      HbpGradientRows: gradientRows,
+    }),
+  };
+}
