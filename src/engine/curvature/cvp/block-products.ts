@@ -28,6 +28,11 @@ export class BlockProducts {
     this.#route = plan.route === 'gram' ? 'local' : plan.route;
   }
 
+  /** The way of the last product. */
+  get route(): Route {
+    return this.#route;
+  }
+
   /** C p, [1, P] to [1, P]. */
   multiply(p: tf.Tensor): tf.Tensor {
     this.#route = this.#next();
