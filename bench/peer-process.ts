@@ -1,11 +1,17 @@
 /** A long-lived process that answers requests, so that its measurements alternate with ours. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** Milliseconds for the last words of a process that has closed its output. */
+const patience = 2000;
 
 /** One line is asked, one line answered: "ok <value>" or "error <why>". */
 export class PeerProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #answers: AsyncIterator<string>;
+  /** Resolves when it has ended and all that it wrote has arrived. */
+  readonly #closed: Promise<void>;
   /** The end of what it wrote to standard error. */
   #complaints = '';
 
@@ -15,6 +21,7 @@ export class PeerProcess {
     const env = { ...process.env, OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count };
     delete (env as NodeJS.ProcessEnv)['OMP_WAIT_POLICY'];
     this.#child = spawn(command, args, { env });
+    this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaints = (this.#complaints + text).slice(-2000);
     });
@@ -29,6 +36,7 @@ export class PeerProcess {
     this.#child.stdin.write(`${request}\n`);
     const answer = await this.#answers.next();
     if (answer.done) {
+      await Promise.race([this.#closed, wait(patience, undefined, { ref: false })]);
       throw new Error(`the peer ended without an answer to "${request}": ${lastLine(this.#complaints)}`);
     }
     const [, status, text = ''] = /^(ok|error) ?(.*)$/.exec(answer.value) ?? [];

@@ -172,7 +172,7 @@ function dual({ kind, fanIn, outputs, parameters }: LayerSizes, batch: number, c
   ];
 }
 
-/** Gauss-Newton: layers before the cut by chains to it, the others from the back-propagated factor alone. */
+/** Gauss-Newton: layers before a cut by chains to it, the others from the back-propagated factor; or chains alone. */
 function cheapestCut(layers: readonly LayerSizes[], batch: number, counts: readonly Counts[], speeds: Speeds): Work[] {
   const cuts = layers.map((_, cut) => {
     const factor = layers.slice(cut + 1).map((layer) => ({
@@ -187,7 +187,8 @@ function cheapestCut(layers: readonly LayerSizes[], batch: number, counts: reado
     const local = layers.slice(cut).flatMap((layer, l) => fromFactor(layer, batch, counts[cut + l]!, speeds));
     return [...factor, ...before, ...local];
   });
-  return cheapest(cuts, speeds);
+  const plain = layers.flatMap((_, l) => chain(layers, batch, counts, l, speeds));
+  return cheapest([...cuts, plain], speeds);
 }
 
 /** A layer's CG with its factor at hand: per sample, by explicit rows, by their Gram matrix, or in dual coordinates. */

@@ -37,12 +37,14 @@ interface Setting {
   readonly threads: number;
 }
 
+/** A point is measured for so many seconds at least. */
+const fill = 0.5;
+
 /** The networks of these have a scaled form; the others' steps are made of the same parts. */
 const scaledVariants: readonly { readonly name: string; readonly network: ScaledNetwork }[] = [
   { name: 'exp01/sgd', network: { scaled: 'mlp', width: 1, depth: 1 } },
   { name: 'exp01/cg-pch-abs', network: { scaled: 'mlp', width: 1, depth: 1 } },
   { name: 'exp08/adam', network: { scaled: 'c4d3', width: 1, depth: 2 } },
-  { name: 'exp08/kfac', network: { scaled: 'c4d3', width: 1, depth: 2 } },
   { name: 'exp08/ggn-alpha1', network: { scaled: 'c4d3', width: 1, depth: 2 } },
   { name: 'exp08/pch-abs', network: { scaled: 'c4d3', width: 1, depth: 2 } },
 ];
@@ -129,8 +131,10 @@ async function measure(
   try {
     await ours.task({ model: network, optimizer, batch: file });
     const layers = await ours.layers();
-    const { iterations } = await ours.step(1);
-    const count = (repetitions ?? (quick ? 1 : 3)) + (optimizer.kind === 'kfac' ? optimizer.TCov : 0);
+    const { iterations } = await ours.step(1); // the first warms up
+    const least = repetitions ?? (quick ? 1 : 3);
+    const [usual = fill] = least < 2 ? [] : (await ours.step(1)).seconds;
+    const count = Math.max(least, Math.ceil(fill / usual));
     const { seconds } = await ours.step(count);
     const work = speeds && Object.values(floorWork(layers, batch, optimizer, iterations, speeds)).flat();
     return { seconds: quartiles(seconds).median, floor: work && leastSeconds(work, speeds), info: ours.info };

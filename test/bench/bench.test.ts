@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { alternate } from '../../bench/alternate.js';
+import { readFloats, writeFloats } from '../../bench/experiments/floats.js';
+import { ratioSpec } from '../../bench/experiments/figure.js';
+import { generatedSteps } from '../../bench/experiments/markdown.js';
+import type { ExperimentResults, ScalingResults } from '../../bench/experiments/results.js';
+import { benchVariant } from '../../bench/experiments/variants.js';
 import { generated, withGenerated } from '../../bench/markdown.js';
 import { PeerProcess } from '../../bench/peer-process.js';
 import { tally, textReport } from '../../bench/report.js';
@@ -78,6 +83,110 @@ describe('a quick run', () => {
     const file = join(folder, 'quick.json');
     writeFileSync(file, JSON.stringify({ quick: true, rows: [] }));
     expect(() => node('dist-bench/main.js', 'docs', file)).toThrow(/quick form/);
+  });
+});
+
+function quickly<T>(command: string, ...args: string[]): { results: T; output: string } {
+  const out = join(folder, `${command}.json`);
+  const output = node('dist-bench/main.js', command, '--quick', '--backend', 'wasm', '--out', out, ...args);
+  return { results: JSON.parse(readFileSync(out, 'utf8')) as T, output };
+}
+
+describe('a quick run of the experiments', () => {
+  it('takes the steps of variants of every kind and says what it saw', () => {
+    const only = '^exp01/sgd|^exp02/blocks-4|^exp08/(adam|ggn-alpha1)|^exp09/pch-clip';
+    const { results, output } = quickly<ExperimentResults>('experiments', '--state', 'start', '--only', only);
+    expect(results.failures).toEqual([]);
+    expect(results.rows.map(({ variant }) => variant)).toEqual([
+      'exp01/sgd',
+      'exp02/blocks-4',
+      'exp08/adam',
+      'exp08/ggn-alpha1',
+      'exp09/pch-clip',
+    ]);
+    for (const { ours, reference, ratio, agreement, floor, variant } of results.rows) {
+      expect(ours.seconds.median).toBeGreaterThan(0);
+      expect(ours.loss).toBeGreaterThan(1);
+      const phases = Object.values(ours.phases).reduce((sum, seconds) => sum + seconds, 0);
+      expect(phases / ours.seconds.median).toBeGreaterThan(0.5);
+      expect(phases / ours.seconds.median).toBeLessThan(1.01);
+      expect(ours.allocated).toBeGreaterThan(1e6);
+      expect(ours.peakBytes).toBeGreaterThan(ours.most);
+      expect(ours.iterations.length > 0).toBe(!/sgd|adam/.test(variant));
+      expect(ours.iterations.flat().every((count) => count > 0)).toBe(true);
+      expect([reference, ratio, agreement]).toEqual([null, null, null]);
+      if (floor) expect(floor.flop).toBeGreaterThan(0);
+    }
+    expect(results.rows[1]!.ours.iterations[0]).toHaveLength(4);
+    expect(results.quick).toBe(true);
+    expect(output).toContain('but the quick form measures nothing');
+    expect(output).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  it('says which steps it cannot take', () => {
+    const { results, output } = quickly<ExperimentResults>(
+      'experiments',
+      ...['--state', 'start', '--only', '^exp01/sgd', '--reference', join(folder, 'no-checkout')],
+    );
+    expect(results.rows).toEqual([]);
+    expect(results.failures).toEqual([
+      { variant: 'exp01/sgd', state: 'start', reason: expect.stringMatching(/python3|peer/) as string },
+    ]);
+    expect(output).toContain('0 of 0 targets met, 1 step not measured');
+  });
+
+  it('shows how the time grows', () => {
+    const { results } = quickly<ScalingResults>('scaling', '--only', '^exp01/cg-pch-abs|^exp08/adam (width|depth)');
+    expect(results.failures).toEqual([]);
+    const axes = results.scaling.map(({ what, axis }) => `${what} ${axis}`);
+    expect(axes.slice(0, 4)).toEqual(
+      ['batch', 'width', 'depth', 'iterations'].map((axis) => `exp01/cg-pch-abs ${axis}`),
+    );
+    expect(axes.slice(-2)).toEqual(['exp08/adam width', 'exp08/adam depth']);
+    for (const { points, exponent } of results.scaling) {
+      expect(points).toHaveLength(2);
+      expect(Number.isFinite(exponent)).toBe(true);
+    }
+  });
+});
+
+describe('our side as a process', () => {
+  it('starts every step with the given parameters and takes the same one again', async () => {
+    const [parameters, batch, after] = ['parameters', 'batch', 'after'].map((name) => join(folder, name));
+    writeFloats(
+      batch!,
+      Float32Array.from({ length: 2 * 3072 }, (_, i) => Math.sin(i)),
+      Float32Array.of(3, 7),
+    );
+    const peer = new PeerProcess(
+      process.execPath,
+      [join(root, 'dist-bench/main.js'), 'serve-steps', '--backend', 'wasm', '--threads', '1'],
+      1,
+    );
+    try {
+      const { model, optimizer } = benchVariant('exp08/ggn-alpha1');
+      await expect(peer.ask('step 1')).rejects.toThrow('no task yet');
+      const size = await peer.askNumber(`task ${JSON.stringify({ model, optimizer, batch })}`);
+      await peer.ask(`parameters ${parameters}`);
+      const before = readFloats(parameters!);
+      expect(before).toHaveLength(size);
+      await peer.ask(`task ${JSON.stringify({ model, optimizer, batch, parameters })}`);
+      type Times = { loss: number; iterations: number[][]; seconds: number[] };
+      const take = async (file: string) => JSON.parse(await peer.ask(`step 2 ${file}`)) as Times;
+      const first = await take(after!);
+      const moved = readFloats(after!);
+      const second = await take(after!);
+      expect(first.seconds).toHaveLength(2);
+      expect([second.loss, second.iterations]).toEqual([first.loss, first.iterations]);
+      expect(readFloats(after!)).toEqual(moved);
+      expect(moved.some((value, i) => value !== before[i])).toBe(true);
+      writeFloats(parameters!, before.subarray(1));
+      const short = JSON.stringify({ model, optimizer, batch, parameters });
+      await expect(peer.ask(`task ${short}`)).rejects.toThrow(/the network \d+ parameters/);
+      await expect(peer.ask('walk')).rejects.toThrow('unknown request walk');
+    } finally {
+      peer.stop();
+    }
   });
 });
 
@@ -163,10 +272,16 @@ describe('the parts', () => {
 it('docs/performance.md shows the published numbers', async () => {
   const file = `${root}docs/performance.md`;
   const text = readFileSync(file, 'utf8');
-  const published = `${root}bench/results/published.json`;
-  const part = existsSync(published)
-    ? generated(JSON.parse(readFileSync(published, 'utf8')) as Results)
-    : 'No measurement is published yet.';
-  const expected = await format(withGenerated(text, part), { ...(await resolveConfig(file)), parser: 'markdown' });
-  expect(text).toBe(expected);
+  const read = <T>(name: string): T | null => {
+    const path = `${root}bench/results/${name}`;
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : null;
+  };
+  const none = 'No measurement is published yet.';
+  const kernels = read<Results>('published.json');
+  const steps = read<ExperimentResults>('published-steps.json');
+  const scaling = read<ScalingResults>('published-scaling.json');
+  const hasFigure = steps !== null && ratioSpec(steps) !== null;
+  const parts = withGenerated(text, kernels ? generated(kernels) : none);
+  const all = withGenerated(parts, steps ? generatedSteps(steps, scaling, hasFigure) : none, 'published-steps.json');
+  expect(text).toBe(await format(all, { ...(await resolveConfig(file)), parser: 'markdown' }));
 });
