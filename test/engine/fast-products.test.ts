@@ -175,7 +175,8 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
               expected.set(`${path} ${options.tol}`, await solve(system, options));
             }
           }
-          for (const route of ways) {
+          const waysHere = secondOrder === 'zero' ? ways : (['chain', 'gram', undefined] as const);
+          for (const route of waysHere) {
             const planner = new Planner(route ? { route } : {});
             const fast = productsOf(pass, { secondOrder, planner });
             const both = model.parameters.flatMap(({ path }) => [cg, published].map((options) => ({ path, options })));
