@@ -96,6 +96,8 @@ test('a run of exp01, complete', () => {
         atol: 0,
         maxiter: 50,
         blocks: 1,
+        solver: 'fast',
+        reorthogonalize: false,
       },
       batchSize: 500,
       testBatchSize: 500,

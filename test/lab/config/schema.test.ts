@@ -15,7 +15,10 @@ test('each experiment file tells editors its schema in the first line', () => {
   }
 });
 
-const cg = { kind: 'cg-newton', curvature: 'hbp', lr: 0.1, alpha: 0.02, tol: 0.1, atol: 0, maxiter: 50 };
+const cg = {
+  ...{ kind: 'cg-newton', curvature: 'hbp', lr: 0.1, alpha: 0.02, tol: 0.1, atol: 0, maxiter: 50 },
+  ...{ solver: 'fast', reorthogonalize: false },
+};
 
 function published(experiment: Experiment): unknown[] {
   return variantsOf(experiment).map(({ name, label, optimizer }) => [name, label, optimizer]);
