@@ -3,7 +3,7 @@
  * and the types. A file lists variants (what is trained) and figures (what is drawn from them).
  */
 import { z } from 'zod';
-import { routes } from '../../engine/curvature/cvp/routes.js';
+import type { Route } from '../../engine/curvature/cvp/routes.js';
 
 const positive = z.number().positive();
 const positiveInt = z.number().int().positive();
@@ -81,7 +81,7 @@ export const optimizerSchema = z.discriminatedUnion('kind', [
       .default(false)
       .describe('keep the residuals of CG orthogonal, as in exact arithmetic: fewer iterations where there are many'),
     route: z
-      .enum(routes)
+      .enum(['chain', 'local', 'rows', 'square', 'gram'] satisfies Route[])
       .optional()
       .describe('one way for all Gauss-Newton products (curvature: cvp) instead of the cheapest for each block'),
   }),
