@@ -1,5 +1,6 @@
 import type { Kernel } from '../case.js';
 import { chosenKernels } from './chosen.js';
+import { conjugateKernels } from './conjugate.js';
 import { curvatureKernels } from './curvature.js';
 import { elementwise } from './elementwise.js';
 import { fusedKernels } from './fused.js';
@@ -15,5 +16,6 @@ export const kernels: readonly Kernel[] = [
   ...moves,
   ...fusedKernels,
   ...curvatureKernels,
+  ...conjugateKernels,
   ...chosenKernels,
 ];
