@@ -7,7 +7,7 @@ import { loadAllExperiments } from '../../../src/lab/config/load.js';
 import type { ModelSpec, OptimizerSpec } from '../../../src/lab/config/schema.js';
 import { seededStreams } from '../../../src/lab/random.js';
 import { createModel } from '../../../src/lab/training/model.js';
-import { createStepper, type Phase } from '../../../src/lab/training/step.js';
+import { createStepper, type Phase, type Resources, type StepObserver } from '../../../src/lab/training/step.js';
 import { expectNoLeak, testBackends } from '../../support/backends.js';
 
 const shape = [16, 16, 3] as const;
@@ -15,15 +15,18 @@ const classes = 10;
 const samples = 4;
 
 /** Steps on one batch; what the observer was told, the mean losses before each step, the parameters at both ends. */
-async function takeSteps(spec: ModelSpec, optimizer: OptimizerSpec, count: number) {
+async function takeSteps(spec: ModelSpec, optimizer: OptimizerSpec, count: number, resources: Resources = {}) {
   const { init, shuffle } = seededStreams(1);
   const model = createModel(spec, { shape, classes }, init);
   const phases: Phase[] = [];
   let reports: Readonly<Record<string, readonly CgReport[]>> = {};
-  const stepper = createStepper(model, optimizer, {
+  let routes: Readonly<Record<string, string>> = {};
+  const observer: StepObserver = {
     ended: (phase) => phases.push(phase),
     solved: (how) => (reports = how),
-  });
+    routed: (chosen) => (routes = chosen),
+  };
+  const stepper = createStepper(model, optimizer, observer, resources);
   const pixels = Float32Array.from({ length: samples * 16 * 16 * 3 }, () => shuffle.int(256) / 64 - 2);
   const batch = {
     inputs: tf.tensor(pixels, [samples, ...shape]),
@@ -42,7 +45,7 @@ async function takeSteps(spec: ModelSpec, optimizer: OptimizerSpec, count: numbe
   stepper.dispose();
   model.dispose();
   tf.dispose([batch.inputs, batch.labels]);
-  return { phases, reports, losses, shapes, before, values };
+  return { phases, reports, routes, losses, shapes, before, values };
 }
 
 const variants = loadAllExperiments('experiments').flatMap((experiment) =>
@@ -82,6 +85,28 @@ describe(`steps on ${backend}`, () => {
       }
     });
   });
+
+  it.each(['exp08/ggn-alpha1', 'exp08/pch-abs', 'exp01/cg-pch-abs'])(
+    '%s: the plain solver makes the same step, and so do a small memory and a smaller one',
+    async (name) => {
+      const { model, optimizer } = variants.find((variant) => variant.name === name)!;
+      const { losses, values, routes } = await takeSteps(model, optimizer, 2);
+      const isExact = 'curvature' in optimizer && optimizer.curvature === 'cvp';
+      expect(Object.keys(routes)).toHaveLength(isExact ? values.length : 0);
+      const others: [OptimizerSpec, Resources][] = [[{ ...optimizer, solver: 'plain' } as OptimizerSpec, {}]];
+      // Four samples of 16 x 16 pixels: the first limit holds the way through the network, the second two samples at a time.
+      if (isExact) others.push([optimizer, { memoryLimit: 2.5e6 }], [optimizer, { memoryLimit: 1e6 }]);
+      for (const [other, resources] of others) {
+        const again = await takeSteps(model, other, 2, resources);
+        again.losses.forEach((loss, i) => expect(loss).toBeCloseTo(losses[i]!, 4));
+        again.values.forEach((parameter, i) => {
+          const largest = Math.max(...values[i]!.map(Math.abs));
+          const off = Math.max(...parameter.map((value, j) => Math.abs(value - values[i]![j]!)));
+          expect(off / largest).toBeLessThan(2e-3);
+        });
+      }
+    },
+  );
 
   it('splits exact curvature into blocks of output rows and channels', async () => {
     const { optimizer } = variants.find(({ name }) => name === 'exp08/ggn-alpha1')!;
