@@ -100,8 +100,10 @@ describe(`steps on ${backend}`, () => {
         const again = await takeSteps(model, other, 2, resources);
         again.losses.forEach((loss, i) => expect(loss).toBeCloseTo(losses[i]!, 4));
         again.values.forEach((parameter, i) => {
-          const largest = Math.max(...values[i]!.map(Math.abs));
-          const off = Math.max(...parameter.map((value, j) => Math.abs(value - values[i]![j]!)));
+          const most = (numbers: ArrayLike<number>): number =>
+            Array.from(numbers).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          const largest = most(values[i]!);
+          const off = most(parameter.map((value, j) => value - values[i]![j]!));
           expect(off / largest).toBeLessThan(2e-3);
         });
       }
