@@ -3,8 +3,9 @@ import { gram } from '../../linalg/gram.js';
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
 import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
-import type { StagedProduct } from '../staged-product.js';
+import { StagedProduct } from '../staged-product.js';
 import { BlockProducts } from './block-products.js';
+import { chooseCut } from './cut.js';
 import { FactorCascade, factorProduct } from './factor-cascade.js';
 import type { Linearization } from './linearization.js';
 import type { Planner } from './planner.js';
@@ -17,6 +18,10 @@ export class ExactPass {
   readonly product: StagedProduct;
   /** Null with second-order terms, or where the output Hessian has no factor. */
   readonly cascade: FactorCascade | null;
+  /** Stage of the lowest layer with a factor of its own; tangents from below go on to it. */
+  readonly cut: number;
+  /** Through the network to that factor; null: there is nothing below. */
+  readonly toCut: StagedProduct | null;
   readonly #holders: Holders;
 
   /** @param factor  S [N, C, r] with S S^T the output Hessian of each sample, taken over; null: unknown */
@@ -29,6 +34,10 @@ export class ExactPass {
     this.product = this.network.product();
     const isPlain = this.network.stages.every(({ hasResidual }) => !hasResidual);
     this.cascade = factor && isPlain ? new FactorCascade(this.network.stages, factor) : null;
+    this.cut = this.cascade && !planner.isForced ? this.#cut(this.cascade.rank) : 0;
+    const { cut, cascade } = this;
+    this.toCut =
+      cut > 0 ? new StagedProduct(this.network.stages.slice(0, cut), (t) => factorProduct(cascade!.at(cut), t)) : null;
     const release = linearization.retain();
     this.#holders = new Holders(() => {
       this.cascade?.dispose();
@@ -39,6 +48,22 @@ export class ExactPass {
 
   retain(): () => void {
     return this.#holders.retain();
+  }
+
+  #cut(rank: number): number {
+    const { planner } = this;
+    const { layers } = this.network;
+    const cut = chooseCut(
+      layers.map((layer) => ({
+        inputs: layer.input.size / (layer.input.shape[0] ?? 1),
+        blocks: layer.parameters.map((map) => ({
+          sizes: sizesOf(layer, map, rank),
+          products: planner.products(`${layer.path}.${map.name}`),
+        })),
+      })),
+      planner.memoryLimit,
+    );
+    return layers[cut]?.at ?? 0;
   }
 }
 
@@ -65,7 +90,8 @@ export class ExactOperator extends SymmetricOperator {
     this.#release = pass.retain();
     const { cascade } = pass;
     // From the output down, the factor at one layer is made from that of the layer before, which can then go.
-    if (cascade) this.turn = { order: layer.at, done: () => cascade.releaseAbove(layer.at) };
+    if (cascade && layer.at >= pass.cut) this.turn = { order: layer.at, done: () => cascade.releaseAbove(layer.at) };
+    else if (cascade) this.turn = { order: -1, done: () => undefined };
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {
@@ -75,17 +101,26 @@ export class ExactOperator extends SymmetricOperator {
 
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { pass, layer, map } = this;
-    const plan = pass.planner.plan(this.#path, this.#sizes());
+    if (pass.toCut && layer.at < pass.cut) {
+      pass.planner.noteCut(this.#path);
+      return this.#chainSystem(pass.toCut, b, alpha, factor);
+    }
+    const plan = pass.planner.plan(this.#path, sizesOf(layer, map, pass.cascade?.rank ?? null));
     const factored = pass.cascade && plan.route !== 'chain' ? pass.cascade : null;
     if (plan.route === 'gram' && b === this.gradient) return this.#gramSystem(b, alpha, factor, factored);
     if (factored) {
       const products = new BlockProducts(layer, map, factored, plan);
       return this.#ownSystem(b, factor, products, (p) => damped(p, products.multiply(p), alpha));
     }
+    return this.#chainSystem(pass.product, b, alpha, factor);
+  }
+
+  #chainSystem(product: StagedProduct, b: tf.Tensor, alpha: number, factor: number): KrylovSystem {
+    const { layer, map } = this;
     const rhs = tf.keep(tf.scoped(() => tf.reshape(tf.mul(factor, b), [1, -1])));
     return passing(
       {
-        product: pass.product,
+        product,
         at: layer.at,
         enter: (p) => map.jvp(tf.reshape(p, [1, ...map.shape])),
         leave: (curved, p) => damped(p, tf.reshape(map.vjp(curved), [1, -1]), alpha),
@@ -143,26 +178,32 @@ export class ExactOperator extends SymmetricOperator {
     if (cascade) return { ...rest, apply: (p, dual) => leave(factorProduct(cascade.at(at), rows(dual!)), p) };
     return passing({ product: pass.product, at, enter: (_, dual) => rows(dual!), leave }, rest);
   }
+}
 
-  #sizes(): BlockSizes {
-    const { layer, map, pass } = this;
-    const { input, window, outputShape } = layer;
-    const [samples = 0] = input.shape;
-    const features = tf.util.sizeFromShape([...outputShape]);
-    const isWeight = map.name === 'weight';
-    const parameters = tf.util.sizeFromShape([...map.shape]);
-    const outputs = map.shape.at(layer.layer instanceof Linear ? 0 : -1) ?? 1;
-    const positions = layer.layer instanceof Linear ? 1 : features / outputs;
-    return {
-      samples,
-      rank: pass.cascade ? pass.cascade.rank : 0,
-      features,
-      parameters,
-      macs: isWeight ? positions * parameters : 0,
-      isChosen: Boolean(window?.pooled),
-      hasRows: map.name === 'bias' || window !== null,
-      linear: isWeight && layer.layer instanceof Linear ? { inputs: parameters / outputs, outputs } : null,
-      hasFactor: pass.cascade !== null,
-    };
-  }
+/** @param rank  of the factor; null: there is none */
+function sizesOf(layer: ParameterLayer, map: ParameterMap, rank: number | null): BlockSizes {
+  const { input, window, outputShape } = layer;
+  const [samples = 0] = input.shape;
+  const isLinear = layer.layer instanceof Linear;
+  const isWeight = map.name === 'weight';
+  const features = tf.util.sizeFromShape([...outputShape]);
+  const parameters = tf.util.sizeFromShape([...map.shape]);
+  const outputs = map.shape.at(isLinear ? 0 : -1) ?? 1;
+  const positions = isLinear ? 1 : denseFeatures(layer) / outputs;
+  return {
+    samples,
+    rank: rank ?? 0,
+    features,
+    parameters,
+    macs: isWeight ? positions * parameters : 0,
+    isChosen: Boolean(window?.pooled),
+    hasRows: map.name === 'bias' || window !== null,
+    linear: isWeight && isLinear ? { inputs: parameters / outputs, outputs } : null,
+    hasFactor: rank !== null,
+  };
+}
+
+/** Elements of a sample at a layer's output, chosen or not. */
+function denseFeatures({ outputGradient }: ParameterLayer): number {
+  return outputGradient.size / (outputGradient.shape[0] ?? 1);
 }

@@ -28,18 +28,39 @@ const firstGuess = 2;
  */
 export class Planner {
   readonly #counts = new Map<string, number>();
-  readonly #plans = new Map<string, Plan>();
+  readonly #routes = new Map<string, Route>();
 
   constructor(private readonly options: PlannerOptions = {}) {}
 
+  /** Bytes that one block's matrices may take. */
+  get memoryLimit(): number {
+    return this.options.memoryLimit ?? 2 ** 30;
+  }
+
+  /** Whether one way is taken whatever it costs. */
+  get isForced(): boolean {
+    return this.options.route !== undefined;
+  }
+
+  /** How many products a block will take, about. */
+  products(path: string): number {
+    return this.#counts.get(path) ?? firstGuess;
+  }
+
+  /** Take note that a block goes through the network to the factor of a later layer. */
+  noteCut(path: string): void {
+    this.#routes.set(path, 'chain');
+  }
+
   plan(path: string, sizes: BlockSizes): Plan {
-    const { memoryLimit = 2 ** 30, route } = this.options;
+    const { memoryLimit } = this;
+    const { route } = this.options;
     const costs = costsOf(sizes);
-    const products = this.#counts.get(path) ?? firstGuess;
+    const products = this.products(path);
     const forced = route !== undefined && (route === 'chain' || costs[route] !== undefined);
     const chosen = forced ? route : cheapestRoute(costs, products, memoryLimit);
     const plan = { route: chosen, costs, products, forced, memoryLimit };
-    this.#plans.set(path, plan);
+    this.#routes.set(path, chosen);
     return plan;
   }
 
@@ -52,6 +73,6 @@ export class Planner {
 
   /** What was chosen last, by place: for a log. */
   get routes(): Readonly<Record<string, Route>> {
-    return Object.fromEntries([...this.#plans].map(([path, { route }]) => [path, route]));
+    return Object.fromEntries(this.#routes);
   }
 }

@@ -46,15 +46,15 @@ export interface RouteCost {
 }
 
 /** Operations and bytes a second; only their ratio matters for the choice. */
-const speed = 150e9;
-const bandwidth = 15e9;
+export const speed = 150e9;
+export const bandwidth = 15e9;
 /** Many small products run slower than one large one. */
 const shareOfSmallProducts = 0.6;
 /** Largest matrix M^T M that is worth a thought. */
 const mostSquare = 1024;
 
 /** How much faster convolutions at chosen cells run, by what they leave out. */
-const speedupOfChosen = 2.4;
+export const speedupOfChosen = 2.4;
 
 /**
  * Costs of the ways that there are for such a block. Without a factor it is the chain or, for a linear weight,
