@@ -58,18 +58,18 @@ export function standings(state: ArrayLike<number>): Standing[] {
  *
  * @param square     <r, r>, [B, 1]
  * @param rhsSquare  <b, b>, [B, 1]
- * @param known      <b, b> as it should be, [B, 1]; absent: not looked at
+ * @param known      <b, b> as it should be, [B, 1]
  */
 export function departure(
   square: tf.Tensor,
   rhsSquare: tf.Tensor,
-  known: tf.Tensor | undefined,
+  known: tf.Tensor,
   { tol, atol }: { readonly tol: number; readonly atol: number },
 ): CgState {
   const bound = tf.maximum(tf.mul(tol, tf.sqrt(rhsSquare)), atol);
   const zero = tf.zerosLike(square);
   const finite = isFinite(square);
-  const sound = known ? tf.logicalAnd(finite, isNear(rhsSquare, known)) : finite;
+  const sound = tf.logicalAnd(finite, isNear(rhsSquare, known));
   const stop = tf.where(sound, tf.where(tf.equal(square, 0), fill(square, converged), zero), fill(square, breakdown));
   return tf.concat([square, bound, zero, stop, zero], 1);
 }

@@ -80,7 +80,7 @@ export async function conjugateGradients(
   starts: readonly (tf.Tensor | null)[] = [],
 ): Promise<CgResult[]> {
   const { onNonPositiveCurvature = 'stop', checkEvery = 1 } = options;
-  const courses = systems.map((system, i) => depart(system, options, starts[i] ?? null));
+  const courses = depart(systems, options, starts);
   let active = courses;
   for (;;) {
     await look(active);
@@ -104,22 +104,62 @@ export async function conjugateGradients(
 }
 
 function depart(
-  system: KrylovSystem,
+  systems: readonly KrylovSystem[],
   { tol, atol, maxiter, reorthogonalize = false }: CgOptions,
-  start: tf.Tensor | null,
-): Course {
-  const { rhs, metric, dual } = system;
-  const residuals = reorthogonalize ? new OrthogonalResiduals(system) : null;
-  const iterate = tf.scoped(() => {
-    const r = start ? tf.sub(rhs, system.apply(start, dual?.(start))) : tf.view(rhs);
-    const dualR = dual?.(r);
-    const square = dot(r, dualR ?? r, metric);
-    const rhsSquare = start ? dot(rhs, dual?.(rhs) ?? rhs, metric) : square;
-    const state = departure(square, rhsSquare, system.rhsSquare, { tol, atol });
-    residuals?.push(r, dualR ?? residuals.dualOf(r), square);
-    return kept({ x: start ? tf.view(start) : tf.zerosLike(r), r, p: tf.view(r), dualP: dualR, state });
+  starts: readonly (tf.Tensor | null)[],
+): Course[] {
+  if (systems.length === 0) return [];
+  return tf.scoped(() => {
+    const beginnings = systems.map((system, i) => beginningOf(system, starts[i] ?? null));
+    // The numbers of all systems at once: they are as many small operations as those of one.
+    const joined = (of: (beginning: Beginning) => tf.Tensor): tf.Tensor => tf.concat(beginnings.map(of), 0);
+    const states = tf.split(
+      departure(
+        joined(({ square }) => square),
+        joined(({ rhsSquare }) => rhsSquare),
+        joined(({ known }) => known),
+        { tol, atol },
+      ),
+      systems.map(({ rhs }) => rhs.shape[0]),
+      0,
+    );
+    return systems.map((system, i) => {
+      const { x, r, dualR, square } = beginnings[i]!;
+      const residuals = reorthogonalize ? new OrthogonalResiduals(system) : null;
+      residuals?.push(r, dualR ?? residuals.dualOf(r), square);
+      const iterate = kept({ x, r, p: tf.view(r), dualP: dualR && tf.view(dualR), state: states[i]! });
+      return { system, limit: maxiter ?? 10 * (system.rhs.shape[1] ?? 0), residuals, iterate, running: true };
+    });
   });
-  return { system, limit: maxiter ?? 10 * (rhs.shape[1] ?? 0), residuals, iterate, running: true };
+}
+
+/** The vectors at a start, and their inner products [B, 1]. */
+interface Beginning {
+  readonly x: tf.Tensor;
+  readonly r: tf.Tensor;
+  readonly dualR: tf.Tensor | undefined;
+  /** <r, r> */
+  readonly square: tf.Tensor;
+  /** <b, b> */
+  readonly rhsSquare: tf.Tensor;
+  /** The same as it should be. */
+  readonly known: tf.Tensor;
+}
+
+function beginningOf(system: KrylovSystem, start: tf.Tensor | null): Beginning {
+  const { rhs, metric, dual } = system;
+  const r = start ? tf.sub(rhs, system.apply(start, dual?.(start))) : tf.view(rhs);
+  const dualR = dual?.(r);
+  const square = dot(r, dualR ?? r, metric);
+  const rhsSquare = start ? dot(rhs, dual?.(rhs) ?? rhs, metric) : square;
+  return {
+    x: start ? tf.view(start) : tf.zerosLike(r),
+    r,
+    dualR,
+    square,
+    rhsSquare,
+    known: system.rhsSquare ?? rhsSquare,
+  };
 }
 
 /** One iteration of each. */
