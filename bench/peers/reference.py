@@ -30,7 +30,6 @@ import contextlib
 import ctypes
 import json
 import math
-import resource
 import sys
 import time
 import types
@@ -38,6 +37,8 @@ import warnings
 
 import torch
 from torch import nn
+
+from torch_steps import information, resident
 
 PICTURE = (32, 32, 3)
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -351,40 +352,6 @@ def run_steps(task, cg, count, file):
     return json.dumps(answer)
 
 
-def resident(field):
-    """VmRSS (now) or VmHWM (at most so far) in bytes; without /proc getrusage's maximum for both."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            for line in status:
-                if line.startswith(field + ":"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return maximum if sys.platform == "darwin" else maximum * 1024
-
-
-def blas_library():
-    """Names of the BLAS libraries that are loaded, which decide the speed of a product."""
-    try:
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            files = {line.split()[-1].split("/")[-1] for line in maps if "/" in line}
-    except OSError:
-        return "unknown BLAS"
-    names = sorted(file for file in files if any(part in file.lower() for part in ("blas", "mkl_core")))
-    return " ".join(names) or "BLAS inside of PyTorch"
-
-
-def information(device):
-    parts = ["published code on PyTorch " + torch.__version__, blas_library()]
-    if torch.backends.mkldnn.is_available():
-        parts += [line.strip(" -") for line in torch.__config__.show().split("\n") if "MKL-DNN" in line][:1]
-    parts += [f"{torch.get_num_threads()} threads"]
-    if device.type == "cuda":
-        parts += [torch.cuda.get_device_name(device)]
-    return ", ".join(parts)
-
-
 def main():
     directory, threads = sys.argv[1], int(sys.argv[2])
     device = torch.device(sys.argv[3] if len(sys.argv) > 3 else "cpu")
@@ -400,7 +367,7 @@ def main():
             # The published K-FAC prints what it works on.
             with contextlib.redirect_stdout(sys.stderr):
                 if name == "info":
-                    result = information(device)
+                    result = "published code on " + information(device)
                 elif name == "task":
                     task = None  # its memory first
                     task = Task(**json.loads(rest), device=device)

@@ -1,21 +1,23 @@
 /** Derivatives of activations that are known by their output y, as curvature products need them. */
 import * as fused from '../fused-curvature.js';
-import { fusesDerivatives, type KnownByOutput, timesDerivative } from '../fused.js';
+import { fusesDerivatives, type KnownByOutput } from '../fused.js';
+import type { ElementwiseByOutput } from '../nn/known-by-output.js';
+import { Relu } from '../nn/relu.js';
+import { Sigmoid } from '../nn/sigmoid.js';
+import { Tanh } from '../nn/tanh.js';
 import * as tf from '../tf.js';
 
-/** phi' as a function of y. */
-const first: Record<KnownByOutput, (y: tf.Tensor) => tf.Tensor> = {
-  Sigmoid: (y) => tf.mul(y, tf.sub(1, y)),
-  Tanh: (y) => tf.sub(1, tf.square(y)),
-  Relu: (y) => tf.cast(tf.greater(y, 0), 'float32'),
+/** The layers, which know the derivatives. */
+const layers: Record<KnownByOutput, ElementwiseByOutput> = {
+  Sigmoid: new Sigmoid(),
+  Tanh: new Tanh(),
+  Relu: new Relu(),
 };
 
-/** phi'' g as a function of y, phi' and g; null: phi'' is 0. */
-const second: Record<KnownByOutput, ((y: tf.Tensor, derivative: tf.Tensor, g: tf.Tensor) => tf.Tensor) | null> = {
-  Sigmoid: (y, derivative, g) => tf.mul(tf.mul(derivative, tf.sub(1, tf.mul(2, y))), g),
-  Tanh: (y, derivative, g) => tf.mul(tf.mul(tf.mul(-2, y), derivative), g),
-  Relu: null,
-};
+/** What a layer with this output saved, without its fused product. */
+function savedOf(layer: ElementwiseByOutput, output: tf.Tensor) {
+  return { output, derivative: layer.derivative({ output }) };
+}
 
 /**
  * The averaged derivative mean_N phi'(y) [n] and the second-order term sum_N phi''(y) g [n] of an activation with output
@@ -29,10 +31,11 @@ export function derivativeMeans(
   const one = fused.derivativeMeans(activation, output, gradient);
   if (one) return one;
   return tf.scoped(() => {
-    const derivative = first[activation](output);
-    const term = second[activation]?.(output, derivative, gradient);
+    const layer = layers[activation];
+    const saved = savedOf(layer, output);
+    const term = layer.secondOrder(saved, gradient);
     return {
-      first: tf.mean(derivative, 0),
+      first: tf.mean(saved.derivative, 0),
       second: term ? tf.sum(term, 0) : tf.zeros(output.shape.slice(1)),
     };
   });
@@ -52,7 +55,8 @@ export function curveLink(
   const one = fused.curveLink(activation, output, u, residual, t);
   if (one) return one;
   return tf.scoped(() => {
-    const through = fusesDerivatives() ? timesDerivative(activation, output, u) : tf.mul(first[activation](output), u);
-    return tf.add(through, tf.mul(residual, t));
+    const layer = layers[activation];
+    const saved = fusesDerivatives() ? { output } : savedOf(layer, output);
+    return tf.add(layer.inputJvp(saved, u), tf.mul(residual, t));
   });
 }

@@ -1,6 +1,6 @@
-/** The halves of an iteration of conjugate gradients (src/engine/optim/cg-iteration.ts), and a product in between. */
+/** The halves of an iteration of conjugate gradients (src/engine/optim/cg-iteration.ts). */
 import type * as tf from '../../../tf.js';
-import { type KernelTable, type NativeKernel, sizeOf } from './kernel.js';
+import type { KernelTable, NativeKernel } from './kernel.js';
 
 type Vectors = Partial<Record<'x' | 'r' | 'p' | 'ap' | 'dualR' | 'dualP' | 'metric', tf.TensorInfo>>;
 
@@ -49,19 +49,7 @@ const turn: NativeKernel = ({ inputs, attrs, backend }) => {
   return [nextX, nextP, nextState, ...(nextDualP ? [nextDualP] : [])];
 };
 
-const factorProduct: NativeKernel = ({ inputs, backend }) => {
-  const { factor, tangents } = inputs as Record<'factor' | 'tangents', tf.TensorInfo>;
-  const to = backend.empty(tangents.shape, 'float32');
-  const [rank = 0, samples = 0, ...sample] = factor.shape;
-  const features = sizeOf(sample);
-  const [vectors = 0] = tangents.shape;
-  const [v, t, result] = [backend.floats(factor), backend.floats(tangents), backend.floats(to)];
-  backend.addon.factorProduct(v, t, result, rank, vectors, samples, features);
-  return to;
-};
-
 export const conjugate: KernelTable = {
   HbpCgDescend: descend,
   HbpCgTurn: turn,
-  HbpFactorProduct: factorProduct,
 };

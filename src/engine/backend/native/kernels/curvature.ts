@@ -162,12 +162,24 @@ function vectorsOf({ shape }: tf.TensorInfo): number {
   return sizeOf(shape.slice(0, -4));
 }
 
+const factorProduct: NativeKernel = ({ inputs, backend }) => {
+  const { factor, tangents } = inputs as Record<'factor' | 'tangents', tf.TensorInfo>;
+  const to = backend.empty(tangents.shape, 'float32');
+  const [rank = 0, samples = 0, ...sample] = factor.shape;
+  const features = sizeOf(sample);
+  const [vectors = 0] = tangents.shape;
+  const [v, t, result] = [backend.floats(factor), backend.floats(tangents), backend.floats(to)];
+  backend.addon.factorProduct(v, t, result, rank, vectors, samples, features);
+  return to;
+};
+
 /** @param isa  the instruction set of the addon's loops: some kernels are for AVX-512 alone */
 export function curvatureKernels(isa: string): KernelTable {
   return {
     HbpProjectRows: projectRows,
     HbpAddRows: addRows,
     HbpRowsProduct: rowsProduct,
+    HbpFactorProduct: factorProduct,
     HbpDerivativeMeans: derivativeMeans,
     HbpCurveLink: curveLink,
     ...(isa === 'avx512' && {
