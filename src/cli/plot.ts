@@ -1,16 +1,18 @@
 import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { ConfigError, DataError } from '../errors.js';
+import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
 import { didYouMean } from '../lab/config/nearest.js';
 import type { Experiment } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
-import type { PlottedFigure } from '../lab/figures/index.js';
-import { listRuns } from '../lab/results/inspect.js';
+import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
+import { originalRuns, ownRuns } from './sources.js';
 import { folders, print, printJson } from './shared.js';
 
 interface PlotFlags {
   readonly original?: true;
+  readonly overlay?: true;
   readonly quick?: true;
   readonly runs?: string;
   readonly format: readonly FigureFormat[];
@@ -23,7 +25,9 @@ Examples:
   hbp plot                         every figure of every experiment that has runs
   hbp plot exp02                   the figures that exp02 declares, and its six metrics
   hbp plot fig4_1 exp01/test_loss  these two figures
-  hbp plot --original              from the recorded runs; trains nothing
+  hbp plot fig4                    fig4_1 and fig4_2
+  hbp plot --original              from the authors' runs if imported, else the recorded ones
+  hbp plot --original --overlay    your runs over theirs
   hbp plot exp01 --format pdf --out paper/figures`;
 
 /** `hbp plot`: figures from runs. */
@@ -31,9 +35,8 @@ export function plotCommand(): Command {
   return new Command('plot')
     .description('draw figures from runs: mean over seeds, band of one standard deviation')
     .argument('[names...]', 'experiments, experiment files or figures (default: all experiments that have runs)')
-    .addOption(
-      new Option('--original', 'draw the recorded runs that ship in data/original').conflicts(['quick', 'runs']),
-    )
+    .option('--original', "draw the authors' runs if imported (`hbp data import paper`), else the recorded ones")
+    .option('--overlay', 'with --original: your runs over theirs, theirs pale')
     .addOption(new Option('--quick', 'draw the runs made with --quick').conflicts('runs'))
     .option('--runs <dir>', 'draw another folder of runs')
     .addOption(
@@ -50,25 +53,34 @@ export function plotCommand(): Command {
 async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   // Drawing libraries take longer to load than all else: only this command pays for them.
   const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
-  const { runs, origin } = source(flags);
+  const sources = sourcesOf(flags);
   const { experiments, selected } = loadSelected(names);
-  const wanted = names.length > 0 ? selected : withRuns(experiments, runs);
+  const wanted = names.length > 0 ? selected : withRuns(experiments, sources);
   const plotted = await plotFigures(selectFigures(planFigures(experiments), wanted), {
-    runs,
-    origin,
+    ...sources,
     outDir: flags.out ?? folders.figures(),
     formats: flags.format,
     ...(flags.json ? {} : { onFigure: printFigure }),
   });
-  if (flags.json) printJson({ runs, origin, figures: plotted });
-  else printRemarks(plotted);
-  if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(runs);
+  const { source, behind } = sources;
+  if (flags.json) {
+    printJson({
+      runs: source.from,
+      origin: source.name,
+      ...(behind && { behind: { runs: behind.from, origin: behind.name } }),
+      figures: plotted,
+    });
+  } else printRemarks(plotted, sources);
+  if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(sources);
 }
 
-function source(flags: PlotFlags): { runs: string; origin: string } {
-  if (flags.original) return { runs: folders.original(), origin: 'recorded runs' };
-  if (flags.quick) return { runs: folders.runs(true), origin: 'own runs at reduced size (--quick)' };
-  return { runs: flags.runs ?? folders.runs(), origin: 'own runs' };
+function sourcesOf(flags: PlotFlags): FigureSources {
+  if (flags.overlay && !flags.original) throw new ConfigError('--overlay draws over --original: give both');
+  if (flags.original && !flags.overlay && (flags.quick || flags.runs !== undefined)) {
+    throw new ConfigError('--original draws runs of its own: leave out --quick and --runs, or add --overlay');
+  }
+  if (!flags.original) return { source: ownRuns(flags) };
+  return flags.overlay ? { source: ownRuns(flags), behind: originalRuns() } : { source: originalRuns() };
 }
 
 /** All experiments, with those whose files are named; and the names, files replaced by the names of what they hold. */
@@ -89,16 +101,20 @@ function isFile(name: string): boolean {
   return /\.(yaml|yml|json)$/.test(name);
 }
 
-function withRuns(experiments: readonly Experiment[], runs: string): string[] {
-  const trained = new Set(listRuns(runs).map(({ experiment }) => experiment));
-  const names = experiments.map(({ name }) => name).filter((name) => trained.has(name));
-  if (names.length === 0) throw nothingToDraw(runs);
+function withRuns(experiments: readonly Experiment[], sources: FigureSources): string[] {
+  const { source } = sources;
+  const names = experiments
+    .filter((experiment) =>
+      variantsOf(experiment).some((variant) => source.read(experiment.name, variant).runs.length > 0),
+    )
+    .map(({ name }) => name);
+  if (names.length === 0) throw nothingToDraw(sources);
   return names;
 }
 
-function nothingToDraw(runs: string): DataError {
+function nothingToDraw({ source }: FigureSources): DataError {
   return new DataError(
-    `no runs to draw in ${shown(runs)}: \`hbp run\` makes some, \`hbp plot --original\` draws the recorded ones`,
+    `no runs to draw in ${shown(source.from)}: \`hbp run\` makes some, \`hbp plot --original\` draws the recorded ones`,
   );
 }
 
@@ -118,7 +134,9 @@ function printFigure({ name, files, missing }: PlottedFigure): void {
   print(`${shown(stem)}{${extensions}}${missing.length > 0 ? `  (${missing.length} missing)` : ''}`);
 }
 
-function printRemarks(plotted: readonly PlottedFigure[]): void {
+function printRemarks(plotted: readonly PlottedFigure[], { source, behind }: FigureSources): void {
+  const over = behind ? `, over ${behind.name} (${shown(behind.from)})` : '';
+  print(`\ndrawn from ${source.name} (${shown(source.from)})${over}`);
   const lists = {
     'Missing, no data': plotted.flatMap(({ missing }) => missing),
     Remarks: plotted.flatMap(({ notes }) => notes),

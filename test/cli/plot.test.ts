@@ -56,19 +56,29 @@ function subtitle(name: string): unknown {
 test('without names: every figure of the experiments that have runs; what is missing comes last', async () => {
   const out = await hbpPlot('--format', 'svg');
   expect(out).toContain('fig/exp01/train_loss.{vl.json,svg}  (1 missing)\n');
-  expect(out).toMatch(/\nMissing, no data:\n {2}CG \(PCH, abs\) \(exp01\/pch-abs\)\n$/);
+  expect(out).toMatch(
+    /\ndrawn from own runs \(data\/runs\)\n\nMissing, no data:\n {2}CG \(PCH, abs\) \(exp01\/pch-abs\)\n$/,
+  );
   expect(readdirSync('fig')).toEqual(['exp01']);
   expect(readdirSync('fig/exp01')).toHaveLength(12);
 });
 
 test('--original draws the recorded runs, and names choose figures', async () => {
-  expect(await hbpPlot('fig4_1', '--original')).toBe('fig/fig4_1.{vl.json,svg,png,pdf}\n\nRemarks:\n' + uneven);
+  expect(await hbpPlot('fig4_1', '--original')).toBe(
+    'fig/fig4_1.{vl.json,svg,png,pdf}\n\ndrawn from recorded runs (data/original)\n\nRemarks:\n' + uneven,
+  );
   expect(subtitle('fig4_1')).toContain('recorded runs');
 });
 
-const uneven = [1, 2, 4, 16]
-  .map((blocks) => `  CG, ${blocks} block${blocks > 1 ? 's' : ''}: of the seeds 0–2 only 0–1\n`)
-  .join('');
+const uneven = '  CG, 1 block; CG, 2 blocks; CG, 4 blocks; CG, 16 blocks: of the seeds 0–2 only 0–1\n';
+
+test('--overlay draws own runs over the recorded ones, in strong and pale, and says whose', async () => {
+  const out = await hbpPlot('fig4', '--original', '--overlay', '--format', 'svg');
+  expect(out).toContain('drawn from own runs (data/runs), over recorded runs (data/original)');
+  expect(subtitle('fig4_1')).toMatch(/strong: own runs · pale: recorded runs$/);
+  await expect(hbpPlot('--overlay')).rejects.toThrow('--overlay draws over --original: give both');
+  await expect(hbpPlot('--original', '--quick')).rejects.toThrow(ConfigError);
+});
 
 test('--quick draws the reduced runs and says so; --runs draws any folder', async () => {
   await hbpPlot('exp01/test_loss', '--quick', '--format', 'svg');

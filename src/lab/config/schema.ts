@@ -125,13 +125,22 @@ export const metricNames = [
 ] as const;
 export const metricSchema = z.enum(metricNames);
 
+export const axisSchema = z.enum(['epoch', 'wall']);
+
 export const figureSchema = z.strictObject({
   file: z
     .string()
     .regex(/^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/, 'a file name below fig/, no extension'),
   title: z.string().optional(),
   metric: metricSchema,
-  x: z.enum(['epoch', 'wall']).default('epoch'),
+  x: axisSchema.default('epoch'),
+  lines: z
+    .enum(['mean', 'seeds'])
+    .default('mean')
+    .describe('the mean over seeds with a band of one standard deviation, or one thin line a seed'),
+  publishedXMax: positive
+    .optional()
+    .describe("where the x axis ends in a figure of the authors' runs; else where two variants still have values"),
   series: z
     .array(z.string().regex(/^[^/]+(\/[^/]+)?$/, '"variant" or "experiment/variant"'))
     .nonempty()
@@ -163,6 +172,10 @@ export const experimentSchema = z.strictObject({
     .describe('the reduced size of --quick'),
   variants: z.record(slug, variantSchema).refine((v) => Object.keys(v).length > 0, 'at least one variant'),
   figures: z.array(figureSchema).default([]),
+  metricFigures: z
+    .array(axisSchema)
+    .default(['epoch'])
+    .describe('against what every metric is drawn: NAME/METRIC by epoch, NAME/wall_METRIC by wall clock'),
 });
 
 export type Experiment = z.infer<typeof experimentSchema>;

@@ -1,12 +1,10 @@
 /** From the runs of the planned variants to what a figure shows and says. */
 import type { DatasetName, Metric } from '../config/schema.js';
-import type { MergedStep, VariantRuns } from '../results/merge.js';
+import type { VariantRuns } from '../results/merge.js';
+import type { RunSource } from '../results/source.js';
 import type { FigurePlan, PlannedLine } from './plan.js';
-import type { FigureData, Series } from './spec.js';
+import type { Curve, FigureData, Series, SeriesPoint } from './spec.js';
 import { lineStyles } from './style.js';
-
-/** The runs of a variant, wherever they come from. */
-export type RunsOf = (line: PlannedLine) => VariantRuns;
 
 export interface FigureContent {
   /** Null where no line has a value. */
@@ -15,6 +13,12 @@ export interface FigureContent {
   readonly missing: readonly string[];
   /** Seeds that ended early, differ from the others or lack, one remark each. */
   readonly notes: readonly string[];
+}
+
+/** Whose runs a figure draws, and whose lie pale behind them. */
+export interface FigureSources {
+  readonly source: RunSource;
+  readonly behind?: RunSource | undefined;
 }
 
 const metricTitles: Readonly<Record<Metric, string>> = {
@@ -34,37 +38,45 @@ const datasetTitles: Readonly<Record<DatasetName, string>> = {
 /** More would crowd out the curves; the command prints all of them. */
 const maxCaptionNotes = 3;
 
-/**
- * @param origin  whose runs were drawn: `recorded runs`, say
- */
-export function figureContent(plan: FigurePlan, runsOf: RunsOf, origin: string): FigureContent {
+/** A planned line and what a source has of it. */
+interface Found {
+  readonly line: PlannedLine;
+  readonly label: string;
+  readonly runs: VariantRuns;
+  /** Empty where there is no value at all. */
+  readonly curves: readonly Curve[];
+}
+
+export function figureContent(plan: FigurePlan, { source, behind }: FigureSources): FigureContent {
   const styles = lineStyles(plan.lines.map(({ variant }) => ({ kind: variant.optimizer.kind, color: variant.color })));
-  const lines = plan.lines.map((line, i) => {
-    const runs = runsOf(line);
-    const series: Series = {
-      label: uniqueLabel(line, plan.lines),
-      style: styles[i] ?? { color: '#000000', dash: [] },
-      points: runs.merged.steps.map((step) => pointOf(step, plan)),
-    };
-    return { line, runs, series, hasValue: series.points.some(({ mean }) => Number.isFinite(mean)) };
+  const own = find(plan, source);
+  const others = behind ? find(plan, behind) : [];
+  const drawn = own.filter(hasValue);
+  const pale = others.filter(hasValue);
+  const missing = own.filter((found) => !hasValue(found)).map(({ line }) => lineName(line));
+  const notes = [...notesOf(own), ...notesOf(others).map((note) => `${behind?.name}: ${note}`)];
+  if (drawn.length + pale.length === 0) return { missing, notes, data: null };
+  const series = own.flatMap(({ label, curves }, i): Series[] => {
+    const behindIt = others[i]?.curves ?? [];
+    if (curves.length + behindIt.length === 0) return [];
+    const style = styles[i] ?? { color: '#000000', dash: [] };
+    return [{ label, style, curves, ...(behindIt.length > 0 && { behind: behindIt }) }];
   });
-  const drawn = lines.filter(({ hasValue }) => hasValue);
-  const missing = lines.filter(({ hasValue }) => !hasValue).map(({ line }) => lineName(line));
-  const notes = [
-    ...unevenSeeds(drawn),
-    ...lines.flatMap(({ series, runs }) => remarks(runs).map((remark) => `${series.label}: ${remark}`)),
-  ];
-  if (drawn.length === 0) return { missing, notes, data: null };
   return {
     missing,
     notes,
     data: {
       title: plan.title,
-      subtitle: [...provenance(drawn.map(({ runs }) => runs)), origin],
+      subtitle: [
+        ...provenance([...drawn, ...pale], plan),
+        ...(behind ? [`strong: ${source.name}`, `pale: ${behind.name}`] : [source.name]),
+      ],
       xTitle: xTitles[plan.x],
       yTitle: metricTitles[plan.metric],
       yKind: plan.metric.endsWith('accuracy') ? 'fraction' : 'plain',
-      series: drawn.map(({ series }) => series),
+      lines: plan.drawnAs,
+      ...xLimit(plan, series, source.published ?? false),
+      series,
       caption: [
         ...(missing.length > 0 ? [`Missing, no data: ${missing.join('; ')}.`] : []),
         ...notes.slice(0, maxCaptionNotes),
@@ -76,9 +88,54 @@ export function figureContent(plan: FigurePlan, runsOf: RunsOf, origin: string):
   };
 }
 
-function pointOf(step: MergedStep, { metric, x }: FigurePlan): Series['points'][number] {
-  const { mean, std } = step.values[metric];
-  return { x: x === 'wall' ? step.wall_s : step.epoch, mean, std };
+function find(plan: FigurePlan, source: RunSource): Found[] {
+  return plan.lines.map((line) => {
+    const runs = source.read(line.experiment, line.variant);
+    const curves = plan.drawnAs === 'seeds' ? seedCurves(runs, plan) : [meanCurve(runs, plan)];
+    return { line, label: uniqueLabel(line, plan.lines), runs, curves: curves.filter(isVisible) };
+  });
+}
+
+function hasValue({ curves }: Found): boolean {
+  return curves.length > 0;
+}
+
+function isVisible(curve: Curve): boolean {
+  return curve.some(({ mean }) => Number.isFinite(mean));
+}
+
+/** A point without a place on the axis is not drawn: merged files know no wall clock. */
+function isPlaced({ x }: SeriesPoint): boolean {
+  return Number.isFinite(x);
+}
+
+function meanCurve({ merged }: VariantRuns, { metric, x }: FigurePlan): Curve {
+  return merged.steps
+    .map((step) => {
+      const { mean, std } = step.values[metric];
+      return { x: x === 'wall' ? step.wall_s : step.epoch, mean, std };
+    })
+    .filter(isPlaced);
+}
+
+function seedCurves({ runs }: VariantRuns, { metric, x }: FigurePlan): Curve[] {
+  return runs.map(({ rows }) =>
+    rows.map((row) => ({ x: x === 'wall' ? row.wall_s : row.epoch, mean: row[metric], std: null })).filter(isPlaced),
+  );
+}
+
+/**
+ * Where a wall-clock axis ends: one slow variant must not press all others against the left edge, so where the last but
+ * one of them ends.
+ */
+function xLimit({ x, publishedXMax }: FigurePlan, series: readonly Series[], published: boolean): { xMax?: number } {
+  if (published && publishedXMax !== undefined) return { xMax: publishedXMax };
+  if (x === 'epoch') return {};
+  const ends = series
+    .map(({ curves, behind = [] }) => Math.max(...[...curves, ...behind].flat().map((point) => point.x)))
+    .sort((a, b) => b - a);
+  const end = ends[1] ?? ends[0];
+  return end === undefined || end <= 0 ? {} : { xMax: end };
 }
 
 function lineName({ experiment, variant }: PlannedLine): string {
@@ -91,45 +148,65 @@ function uniqueLabel(line: PlannedLine, all: readonly PlannedLine[]): string {
 }
 
 /** Dataset, seeds and epochs of the runs drawn. */
-function provenance(runs: readonly VariantRuns[]): string[] {
-  const specs = runs.flatMap(({ record }) => (record ? [record.spec] : []));
-  const samples = specs.flatMap(({ trainSamples }) => trainSamples ?? []);
+function provenance(drawn: readonly Found[], { drawnAs }: FigurePlan): string[] {
+  const trainings = drawn.flatMap(({ runs }) => runs.training ?? []);
+  const samples = trainings.flatMap(({ trainSamples }) => trainSamples ?? []);
+  const epochs = trainings.map((training) => training.epochs);
   return [
-    distinct(specs.map(({ dataset }) => datasetTitles[dataset])).join(' and '),
+    distinct(trainings.map(({ dataset }) => datasetTitles[dataset])).join(' and '),
     ...(samples.length > 0 ? [plural(samples, 'training sample')] : []),
-    seedsText(runs.map(({ merged }) => merged.seeds)),
-    plural(
-      specs.map(({ epochs }) => epochs),
-      'epoch',
+    seedsText(
+      drawn.map(({ runs }) => runs.merged.seeds),
+      drawnAs,
     ),
-  ];
+    ...(epochs.length > 0 ? [plural(epochs, 'epoch')] : []),
+  ].filter((part) => part !== '');
 }
 
-function seedsText(seeds: readonly (readonly number[])[]): string {
+function seedsText(seeds: readonly (readonly number[])[], drawnAs: FigurePlan['drawnAs']): string {
   const counts = seeds.map((list) => list.length);
   const [first = []] = seeds;
   const same = distinct(seeds.map(String)).length === 1;
   if (same && first.length === 1) return `seed ${first[0]}`;
-  return `mean ± std over ${plural(counts, 'seed')}${same ? ` (${ranges(first)})` : ''}`;
+  const what = drawnAs === 'seeds' ? 'one line a seed,' : 'mean ± std over';
+  return `${what} ${plural(counts, 'seed')}${same ? ` (${ranges(first)})` : ''}`;
 }
 
-/** Where the lines do not have the same seeds: which has which. */
-function unevenSeeds(drawn: readonly { readonly series: Series; readonly runs: VariantRuns }[]): string[] {
+/** What a reader should know of the runs: which seeds a line lacks, and what became of them. */
+function notesOf(found: readonly Found[]): string[] {
+  const drawn = found.filter(hasValue);
   const all = distinct(drawn.flatMap(({ runs }) => runs.merged.seeds)).sort((a, b) => a - b);
-  return drawn
+  const lacking = drawn
     .filter(({ runs }) => runs.merged.seeds.length < all.length)
-    .map(({ series, runs }) => `${series.label}: of the seeds ${ranges(all)} only ${ranges(runs.merged.seeds)}`);
+    .map(({ label, runs }) => ({ label, remark: `of the seeds ${ranges(all)} only ${ranges(runs.merged.seeds)}` }));
+  const others = found.flatMap(({ label, runs }) => remarksOf(runs).map((remark) => ({ label, remark })));
+  return together([...lacking, ...others], drawn.length);
 }
 
-function remarks({ merged, unfinished, mixedSpecs }: VariantRuns): string[] {
+/** What is true of several lines is said once. */
+function together(remarks: readonly { readonly label: string; readonly remark: string }[], lines: number): string[] {
+  return distinct(remarks.map(({ remark }) => remark)).map((remark) => {
+    const labels = remarks.filter((each) => each.remark === remark).map(({ label }) => label);
+    return `${labels.length === lines && lines > 1 ? 'all lines' : labels.join('; ')}: ${remark}`;
+  });
+}
+
+function remarksOf({ merged, unfinished, mixedSpecs, remarks }: VariantRuns): string[] {
   const told = new Set(unfinished.map(({ seed }) => seed));
+  const early = merged.endedEarly.filter(({ seed }) => !told.has(seed));
   return [
     ...unfinished.map(({ seed, state, reason }) => `seed ${seed} ${state}${reason === null ? '' : `: ${reason}`}`),
-    ...merged.endedEarly
-      .filter(({ seed }) => !told.has(seed))
-      .map(({ seed, lastStep }) => `seed ${seed} ends at step ${lastStep}`),
+    ...distinct(early.map(({ lastEpoch }) => lastEpoch)).map((epoch) => {
+      const seeds = early.filter(({ lastEpoch }) => lastEpoch === epoch).map(({ seed }) => seed);
+      return `seed${seeds.length > 1 ? 's' : ''} ${ranges(seeds)} end${seeds.length > 1 ? '' : 's'} at epoch ${rounded(epoch)}`;
+    }),
     ...mixedSpecs.map(({ seed, differences }) => `seed ${seed} left out, it ran with ${differences.join(', ')}`),
+    ...remarks,
   ];
+}
+
+function rounded(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: 2 });
 }
 
 /** `10 seeds`, `1 seed`, `3 to 10 seeds`. */

@@ -12,6 +12,9 @@ export interface FigurePlan {
   readonly title: string;
   readonly metric: Metric;
   readonly x: Figure['x'];
+  /** The mean over seeds with its band, or a thin line a seed. */
+  readonly drawnAs: Figure['lines'];
+  readonly publishedXMax: number | undefined;
   /** What is drawn, in this order. */
   readonly lines: readonly PlannedLine[];
 }
@@ -29,17 +32,18 @@ export interface PlannedLine {
 export function planFigures(experiments: readonly Experiment[]): FigurePlan[] {
   return experiments.flatMap((experiment) => [
     ...experiment.figures.map((figure) => declaredFigure(experiment, figure, experiments)),
-    ...metricNames.map((metric) => metricFigure(experiment, metric)),
+    ...experiment.metricFigures.flatMap((x) => metricNames.map((metric) => metricFigure(experiment, metric, x))),
   ]);
 }
 
 /**
- * The figures that names of experiments and of figures select; each once.
+ * The figures that names of experiments and of figures select, each once; `fig4` selects fig4_1 and fig4_2.
  *
  * @throws ConfigError  a name that selects nothing (suggests the nearest), or one name for two figures
  */
 export function selectFigures(plans: readonly FigurePlan[], names: readonly string[]): FigurePlan[] {
-  const isNamed = (plan: FigurePlan, name: string): boolean => plan.name === name || plan.experiment === name;
+  const isNamed = (plan: FigurePlan, name: string): boolean =>
+    [plan.name, plan.experiment].includes(name) || plan.name.replace(/_\d+$/, '') === name;
   for (const name of names) {
     if (plans.some((plan) => isNamed(plan, name))) continue;
     const known = [...new Set([...plans.map((plan) => plan.experiment), ...plans.map((plan) => plan.name)])];
@@ -56,13 +60,15 @@ export function selectFigures(plans: readonly FigurePlan[], names: readonly stri
   return selected;
 }
 
-function metricFigure(experiment: Experiment, metric: Metric): FigurePlan {
+function metricFigure(experiment: Experiment, metric: Metric, x: Figure['x']): FigurePlan {
   return {
-    name: `${experiment.name}/${metric}`,
+    name: `${experiment.name}/${x === 'wall' ? 'wall_' : ''}${metric}`,
     experiment: experiment.name,
     title: experiment.title,
     metric,
-    x: 'epoch',
+    x,
+    drawnAs: x === 'wall' ? 'seeds' : 'mean',
+    publishedXMax: undefined,
     lines: variantsOf(experiment).map((variant) => ({ experiment: experiment.name, variant })),
   };
 }
@@ -75,6 +81,8 @@ function declaredFigure(experiment: Experiment, figure: Figure, all: readonly Ex
     title: figure.title ?? experiment.title,
     metric: figure.metric,
     x: figure.x,
+    drawnAs: figure.lines,
+    publishedXMax: figure.publishedXMax,
     lines: figure.series.flatMap((reference) => linesOf(reference, experiment, all, where)),
   };
 }

@@ -1,21 +1,16 @@
-/** Draws planned figures from a run store: `<outDir>/<name>.{vl.json,svg,png,pdf}`. */
+/** Draws planned figures from the runs of a source: `<outDir>/<name>.{vl.json,svg,png,pdf}`. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, RunError } from '../../errors.js';
-import { readVariant, type VariantRuns } from '../results/merge.js';
-import { figureContent, type FigureContent, type RunsOf } from './data.js';
+import { figureContent, type FigureContent, type FigureSources } from './data.js';
 import type { FigurePlan } from './plan.js';
 import type { FigureFormat } from './format.js';
 import { renderPdf, renderPng, renderSvg } from './render.js';
 import { figureSpec } from './spec.js';
 
-export interface PlotOptions {
-  /** Run store to draw from. */
-  readonly runs: string;
-  /** Whose runs these are, for the subtitle: `recorded runs`, say. */
-  readonly origin: string;
+export interface PlotOptions extends FigureSources {
   readonly outDir: string;
   readonly formats: readonly FigureFormat[];
   /** Called as soon as a figure is on the disk. */
@@ -34,27 +29,15 @@ export interface PlottedFigure extends Pick<FigureContent, 'missing' | 'notes'> 
  * @throws RunError  a file cannot be written
  */
 export async function plotFigures(plans: readonly FigurePlan[], options: PlotOptions): Promise<PlottedFigure[]> {
-  const runsOf = readingOnce(options.runs);
   const plotted: PlottedFigure[] = [];
   for (const plan of plans) {
-    const { data, missing, notes } = figureContent(plan, runsOf, options.origin);
+    const { data, missing, notes } = figureContent(plan, options);
     const files = data ? await writeFigure(plan.name, figureSpec(data), plan.title, options) : [];
     const figure = { name: plan.name, files, missing, notes };
     options.onFigure?.(figure);
     plotted.push(figure);
   }
   return plotted;
-}
-
-/** Most variants are drawn in six figures or more. */
-function readingOnce(root: string): RunsOf {
-  const known = new Map<string, VariantRuns>();
-  return ({ experiment, variant }) => {
-    const key = `${experiment}/${variant.name}`;
-    const runs = known.get(key) ?? readVariant(root, experiment, variant.name);
-    known.set(key, runs);
-    return runs;
-  };
 }
 
 async function writeFigure(

@@ -9,12 +9,17 @@ export interface SeriesPoint {
   readonly std: number | null;
 }
 
-/** One line of a figure. */
+export type Curve = readonly SeriesPoint[];
+
+/** A variant in a figure: one legend entry, one colour and dash. */
 export interface Series {
   /** Legend entry; no two series of a figure share one. */
   readonly label: string;
   readonly style: LineStyle;
-  readonly points: readonly SeriesPoint[];
+  /** The mean over seeds, or one a seed. */
+  readonly curves: readonly Curve[];
+  /** The same of other runs, to compare with: pale, behind all lines. */
+  readonly behind?: readonly Curve[];
 }
 
 export interface FigureData {
@@ -26,6 +31,10 @@ export interface FigureData {
   readonly yTitle: string;
   /** `fraction`: y lies in [0, 1] and is labelled in percent, from 0. */
   readonly yKind: 'plain' | 'fraction';
+  /** `mean`: one line with its band; `seeds`: a thin line for each. */
+  readonly lines: 'mean' | 'seeds';
+  /** Where the x axis ends, if not with the data. */
+  readonly xMax?: number;
   /** In the order of the legend. */
   readonly series: readonly Series[];
   /** Lines below the plot: what is missing, what ended early. */
@@ -41,15 +50,48 @@ const height = 265;
 const lineLength = { small: 78, title: 50 };
 const ink = '#222222';
 
+/** Widths of lines in pixels, and how much of them shines through. */
+const strokes = {
+  mean: { strokeWidth: 2, opacity: 1 },
+  seeds: { strokeWidth: 1, opacity: 0.85 },
+  behind: { strokeWidth: 1.6, opacity: 0.4 },
+};
+const bandOpacity = { own: 0.3, behind: 0.12 };
+
 /**
  * The vega-lite spec of a figure: the line is the mean, the band mean +- one standard deviation at 30 % opacity. A value
  * that is not finite breaks its line there; a value with a break on both sides is drawn as a dot.
  */
 export function figureSpec(figure: FigureData): TopLevelSpec {
-  const values = figure.series.flatMap(({ label, points }) => rowsOf(label, points));
+  const values = figure.series.flatMap(rowsOfSeries);
   const labels = figure.series.map((series) => series.label);
   const colors = figure.series.map((series) => series.style.color);
+  const hasBehind = values.some((row) => row.behind);
   const exceedsOne = figure.yKind === 'fraction' && values.some((row) => (row.high ?? row.mean ?? 0) > 1);
+  const y = {
+    field: 'mean',
+    type: 'quantitative',
+    title: figure.yTitle,
+    axis: figure.yKind === 'fraction' ? { format: '~%' } : {},
+    scale: { zero: figure.yKind === 'fraction', nice: true, ...(exceedsOne ? { domainMax: 1 } : {}) },
+  } as const;
+  const strokeDash = {
+    field: 'series',
+    type: 'nominal',
+    title: null,
+    scale: { domain: labels, range: figure.series.map((series) => [...series.style.dash]) },
+  } as const;
+  const band = (fillOpacity: number): Layer => ({
+    mark: { type: 'area', opacity: 1, fillOpacity, clip: true, invalid: 'break-paths-filter-domains' },
+    encoding: { y: { field: 'low', type: 'quantitative' }, y2: { field: 'high' } },
+  });
+  const line = (stroke: { strokeWidth: number; opacity: number }): Layer => ({
+    mark: { type: 'line', ...stroke, clip: true, invalid: 'break-paths-filter-domains' },
+    encoding: { y, strokeDash },
+  });
+  // Where all rows are of one kind, no filter: the spec stays as plain as its data.
+  const own = hasBehind ? { transform: [{ filter: '!datum.behind' }] } : {};
+  const behind = { transform: [{ filter: 'datum.behind' }] };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     description: [
@@ -69,39 +111,27 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
     },
     data: { values },
     encoding: {
-      x: { field: 'x', type: 'quantitative', title: figure.xTitle, scale: { domainMin: 0, nice: true } },
+      x: {
+        field: 'x',
+        type: 'quantitative',
+        title: figure.xTitle,
+        scale: {
+          domainMin: 0,
+          ...(figure.xMax === undefined ? { nice: true } : { domainMax: figure.xMax, nice: false }),
+        },
+      },
       color: { field: 'series', type: 'nominal', title: null, scale: { domain: labels, range: colors } },
+      ...(values.some((row) => row.curve !== undefined) && { detail: { field: 'curve', type: 'nominal' } }),
     },
     layer: [
-      {
-        mark: { type: 'area', opacity: 1, fillOpacity: 0.3, clip: true, invalid: 'break-paths-filter-domains' },
-        encoding: {
-          y: { field: 'low', type: 'quantitative' },
-          y2: { field: 'high' },
-        },
-      },
-      {
-        mark: { type: 'line', strokeWidth: 2, clip: true, invalid: 'break-paths-filter-domains' },
-        encoding: {
-          y: {
-            field: 'mean',
-            type: 'quantitative',
-            title: figure.yTitle,
-            axis: figure.yKind === 'fraction' ? { format: '~%' } : {},
-            scale: {
-              zero: figure.yKind === 'fraction',
-              nice: true,
-              ...(exceedsOne ? { domainMax: 1 } : {}),
-            },
-          },
-          strokeDash: {
-            field: 'series',
-            type: 'nominal',
-            title: null,
-            scale: { domain: labels, range: figure.series.map((series) => [...series.style.dash]) },
-          },
-        },
-      },
+      ...(hasBehind
+        ? [
+            { ...band(bandOpacity.behind), ...behind },
+            { ...line(strokes.behind), ...behind },
+          ]
+        : []),
+      ...(figure.lines === 'mean' ? [{ ...band(bandOpacity.own), ...own }] : []),
+      { ...line(strokes[figure.lines]), ...own },
       {
         transform: [{ filter: 'datum.alone' }],
         mark: { type: 'circle', size: 30, opacity: 1, clip: true },
@@ -179,6 +209,9 @@ function captionLayer(caption: readonly string[]): Layer {
 
 interface Row {
   readonly series: string;
+  /** Which of several curves of the series. */
+  readonly curve?: number;
+  readonly behind?: true;
   readonly x: number;
   readonly mean: number | null;
   readonly low: number | null;
@@ -186,12 +219,20 @@ interface Row {
   readonly alone?: true;
 }
 
-function rowsOf(series: string, points: readonly SeriesPoint[]): Row[] {
+function rowsOfSeries({ label, curves, behind = [] }: Series): Row[] {
+  const several = curves.length + behind.length > 1;
+  return [
+    ...curves.flatMap((curve, i) => rowsOf({ series: label, ...(several && { curve: i }) }, curve)),
+    ...behind.flatMap((curve, i) => rowsOf({ series: label, curve: curves.length + i, behind: true }, curve)),
+  ];
+}
+
+function rowsOf(of: Pick<Row, 'series' | 'curve' | 'behind'>, points: Curve): Row[] {
   return points.map(({ x, mean, std }, i) => {
     const [before, after] = [points[i - 1]?.mean, points[i + 1]?.mean];
     const alone = Number.isFinite(mean) && !Number.isFinite(before) && !Number.isFinite(after);
     return {
-      series,
+      ...of,
       x,
       mean: finite(mean),
       low: std === null ? null : finite(mean - std),

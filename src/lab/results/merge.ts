@@ -8,8 +8,9 @@ import { DataError } from '../../errors.js';
 import { metricNames, type Metric } from '../config/schema.js';
 import { listSeeds, type RunInfo } from './inspect.js';
 import { readMetrics, type MetricsRow } from './metrics.js';
+import type { RunSpec } from '../config/spec.js';
 import type { RunRecord } from './record.js';
-import { seedlessHash, specDifferences } from './spec-hash.js';
+import { specDifferences, trajectoryHash } from './spec-hash.js';
 
 export interface SeedRows {
   readonly seed: number;
@@ -37,7 +38,7 @@ export interface Merged {
   readonly steps: readonly MergedStep[];
   readonly seeds: readonly number[];
   /** Seeds that stop before the longest one. */
-  readonly endedEarly: readonly { readonly seed: number; readonly lastStep: number }[];
+  readonly endedEarly: readonly { readonly seed: number; readonly lastStep: number; readonly lastEpoch: number }[];
 }
 
 /** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
@@ -47,7 +48,10 @@ export function mergeSeeds(runs: readonly SeedRows[]): Merged {
     taking.flatMap(({ rows }) => rows),
     (row) => row.step,
   );
-  const ends = taking.map(({ seed, rows }) => ({ seed, lastStep: rows.at(-1)?.step ?? 0 }));
+  const ends = taking.map(({ seed, rows }) => {
+    const last = rows.at(-1);
+    return { seed, lastStep: last?.step ?? 0, lastEpoch: last?.epoch ?? 0 };
+  });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
     steps: [...rowsAt].sort(([a], [b]) => a - b).map(([step, rows]) => mergeStep(step, rows)),
@@ -84,8 +88,15 @@ function statistics(all: readonly number[]): MergedValue {
   return { mean, std: n < 2 ? null : Math.sqrt(squares / (n - 1)), n };
 }
 
+/** What was trained, as far as a subtitle tells it; `epochs` of the longest run. */
+export type Training = Pick<RunSpec, 'dataset' | 'trainSamples' | 'epochs'>;
+
 export interface VariantRuns {
   readonly merged: Merged;
+  /** The merged runs one by one. */
+  readonly runs: readonly SeedRows[];
+  /** Null if there is none. */
+  readonly training: Training | null;
   /** Wanted seeds that have no usable rows and no other mention below. */
   readonly missingSeeds: readonly number[];
   /** Seeds that are not done: merged as far as they have rows, unless they cannot be read. */
@@ -96,8 +107,8 @@ export interface VariantRuns {
   }[];
   /** Seeds left out because most others ran with another spec or on other bytes of the dataset. */
   readonly mixedSpecs: readonly { readonly seed: number; readonly differences: readonly string[] }[];
-  /** The record of one of the merged runs: what was trained, where; null if there is none. */
-  readonly record: RunRecord | null;
+  /** What else a reader should know, a remark each. */
+  readonly remarks: readonly string[];
 }
 
 type Readable = RunInfo & SeedRows & { readonly record: RunRecord };
@@ -121,6 +132,8 @@ export function readVariant(
   const [first] = counted;
   return {
     merged: mergeSeeds(counted),
+    runs: counted,
+    training: first ? { ...first.record.spec, epochs: Math.max(...counted.map(epochsOf)) } : null,
     missingSeeds: (wantedSeeds ?? []).filter((seed) => !present.some((run) => run.seed === seed)),
     unfinished: present
       .filter(({ state }) => state !== 'done')
@@ -130,8 +143,12 @@ export function readVariant(
           .filter((run) => !counted.includes(run))
           .map(({ seed, record }) => ({ seed, differences: differences(first.record, record) }))
       : [],
-    record: first?.record ?? null,
+    remarks: [],
   };
+}
+
+function epochsOf({ record }: Readable): number {
+  return record.spec.epochs;
 }
 
 function withRows(run: RunInfo): RunInfo & SeedRows {
@@ -148,7 +165,7 @@ function isReadable(run: RunInfo & SeedRows): run is Readable {
   return run.record !== null && run.state !== 'unreadable';
 }
 
-/** The largest group of runs that differ in nothing but the seed; among equals the one started last. */
+/** The largest group of runs that differ in seed and length alone; among equals the one started last. */
 function majority(runs: readonly Readable[]): readonly Readable[] {
   const groups = groupBy(runs, identity);
   const latest = (group: readonly Readable[]): string =>
@@ -161,13 +178,13 @@ function majority(runs: readonly Readable[]): readonly Readable[] {
 }
 
 function identity({ record }: Readable): string {
-  return `${seedlessHash(record.spec)} ${record.dataset.fingerprint}`;
+  return `${trajectoryHash(record.spec)} ${record.dataset.fingerprint}`;
 }
 
 function differences(from: RunRecord, to: RunRecord): string[] {
   const [before, after] = [from.dataset.fingerprint, to.dataset.fingerprint];
   return [
-    ...specDifferences(from.spec, to.spec),
+    ...specDifferences({ ...from.spec, epochs: to.spec.epochs }, to.spec),
     ...(before === after ? [] : [`dataset fingerprint ${before} -> ${after}`]),
   ];
 }

@@ -15,9 +15,9 @@ export function specHash(spec: RunSpec): string {
   return hash({ ...spec, label: undefined });
 }
 
-/** Identity of what all seeds of a variant have in common. */
-export function seedlessHash(spec: RunSpec): string {
-  return hash({ ...spec, label: undefined, seed: undefined });
+/** Identity of what all seeds of a variant have in common; a shorter run is the beginning of a longer one. */
+export function trajectoryHash(spec: RunSpec): string {
+  return hash({ ...spec, label: undefined, seed: undefined, epochs: undefined });
 }
 
 function hash(value: unknown): string {

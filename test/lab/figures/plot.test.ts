@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { RunError } from '../../../src/errors.js';
 import { figureFormats, planFigures, plotFigures, selectFigures } from '../../../src/lab/figures/index.js';
+import { storeSource } from '../../../src/lab/results/source.js';
 import { experiments, trainPretending } from './fixtures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hbp-figures-'));
 const runs = join(folder, 'runs');
 const fig4 = selectFigures(planFigures(experiments), ['fig4_1']);
-const options = { runs, origin: 'own runs', formats: figureFormats };
+const options = { source: storeSource(runs, 'own runs'), formats: figureFormats };
 
 beforeAll(() => {
   trainPretending(runs, 'exp01', 'sgd');
@@ -62,7 +63,7 @@ test('a figure without data is not written, and reported', async () => {
   const told: string[] = [];
   const plotted = await plotFigures(fig4, {
     ...options,
-    runs: join(folder, 'nowhere'),
+    source: storeSource(join(folder, 'nowhere'), 'own runs'),
     outDir,
     onFigure: ({ name, files }) => told.push(`${name}: ${files.length} files`),
   });

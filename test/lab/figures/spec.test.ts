@@ -8,23 +8,28 @@ const figure: FigureData = {
   xTitle: 'Epoch',
   yTitle: 'Train loss [nats]',
   yKind: 'plain',
+  lines: 'mean',
   series: [
     {
       label: 'SGD',
       style: { color: '#fd8d3c', dash: [] },
-      points: [
-        { x: 0, mean: 2.3, std: 0.1 },
-        { x: 1, mean: NaN, std: null },
-        { x: 2, mean: 2, std: 0.2 },
-        { x: 3, mean: 1.5, std: 0.5 },
+      curves: [
+        [
+          { x: 0, mean: 2.3, std: 0.1 },
+          { x: 1, mean: NaN, std: null },
+          { x: 2, mean: 2, std: 0.2 },
+          { x: 3, mean: 1.5, std: 0.5 },
+        ],
       ],
     },
     {
       label: 'CG',
       style: { color: '#253494', dash: [7, 3] },
-      points: [
-        { x: 0, mean: 2.3, std: null },
-        { x: 4, mean: 1, std: null },
+      curves: [
+        [
+          { x: 0, mean: 2.3, std: null },
+          { x: 4, mean: 1, std: null },
+        ],
       ],
     },
   ],
@@ -36,6 +41,8 @@ interface Item {
   readonly strokeDash: number[] | undefined;
   readonly fillOpacity: number | undefined;
   readonly defined: boolean | undefined;
+  readonly strokeWidth: number | undefined;
+  readonly opacity: number | undefined;
   readonly text: string | string[] | undefined;
 }
 interface Node {
@@ -55,9 +62,11 @@ function marks(view: View, type: string, role = 'mark'): Item[][] {
   const visit = (node: Node): void => {
     if (node.marktype === type && node.role === role) {
       found.push(
-        (node.items ?? []).map(({ stroke, strokeDash, fillOpacity, defined, text }) => ({
+        (node.items ?? []).map(({ stroke, strokeDash, strokeWidth, opacity, fillOpacity, defined, text }) => ({
           stroke,
           strokeDash,
+          strokeWidth,
+          opacity,
           fillOpacity,
           defined,
           text,
@@ -108,7 +117,8 @@ test('a value that is not finite leaves a gap, not a bridge; a value alone betwe
 });
 
 test('Infinity does not stretch the axis', async () => {
-  const series = [{ ...figure.series[0]!, points: [...figure.series[0]!.points, { x: 4, mean: Infinity, std: null }] }];
+  const [sgd] = figure.series;
+  const series = [{ ...sgd!, curves: [[...sgd!.curves[0]!, { x: 4, mean: Infinity, std: null }]] }];
   const { view } = await run({ ...figure, series });
   const [low, high] = domain(view, 'y');
   expect([Number.isFinite(low), high]).toEqual([true, 2.4]);
@@ -123,7 +133,8 @@ test('x begins at 0; losses take the room they need; fractions begin at 0 % and 
     { x: 5, mean: 0.9, std: 0.3 },
     { x: 9, mean: 0.95, std: 0.02 },
   ];
-  const fraction = (await run({ ...figure, yKind: 'fraction', series: [{ ...figure.series[0]!, points }] })).view;
+  const fraction = (await run({ ...figure, yKind: 'fraction', series: [{ ...figure.series[0]!, curves: [points] }] }))
+    .view;
   expect(domain(fraction, 'x')[0]).toBe(0);
   expect(domain(fraction, 'y')).toEqual([0, 1]);
   expect(
@@ -162,4 +173,39 @@ test('a long caption and many long labels stay within the figure', async () => {
   const lines = JSON.parse(caption) as string[];
   expect(lines.length).toBeGreaterThan(2);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(78);
+});
+
+const [sgdPoints = [], cgPoints = []] = figure.series.map(({ curves }) => curves[0]!);
+
+test('one line a seed: thin lines of one colour, no bands, one legend entry', async () => {
+  const series = [{ ...figure.series[0]!, curves: [sgdPoints, cgPoints] }, figure.series[1]!];
+  const { view } = await run({ ...figure, lines: 'seeds', series });
+  const lines = marks(view, 'line').map(([item]) => [item?.stroke, item?.strokeWidth]);
+  expect(lines).toEqual([
+    ['#fd8d3c', 1],
+    ['#fd8d3c', 1],
+    ['#253494', 1],
+  ]);
+  expect(marks(view, 'area')).toEqual([]);
+  expect(marks(view, 'text', 'legend-label').map(([item]) => item?.text)).toEqual(['SGD', 'CG']);
+});
+
+test('other runs are drawn first, pale, in the colour and dash of their variant', async () => {
+  const series = [
+    { ...figure.series[0]!, curves: [], behind: [cgPoints] },
+    { ...figure.series[1]!, behind: [sgdPoints] },
+  ];
+  const { view } = await run({ ...figure, series });
+  const lines = marks(view, 'line').map(([item]) => [item?.stroke, item?.strokeDash, item?.opacity]);
+  expect(lines).toEqual([
+    ['#fd8d3c', [], 0.4],
+    ['#253494', [7, 3], 0.4],
+    ['#253494', [7, 3], 1],
+  ]);
+  expect(marks(view, 'text', 'legend-label').map(([item]) => item?.text)).toEqual(['SGD', 'CG']);
+});
+
+test('an axis limit is kept to the point', async () => {
+  const { view } = await run({ ...figure, xMax: 3.3 });
+  expect(domain(view, 'x')).toEqual([0, 3.3]);
 });

@@ -63,8 +63,8 @@ describe('against the published merging', () => {
     expect(std).toBeCloseTo(Math.abs(1.78616 - 1.659036) / Math.SQRT2, 12);
     expect(merged.steps[4]?.values.train_loss).toEqual({ mean: 1.564945, std: null, n: 1 });
     expect(merged.endedEarly).toEqual([
-      { seed: 0, lastStep: 25000 },
-      { seed: 1, lastStep: 30000 },
+      { seed: 0, lastStep: 25000, lastEpoch: 250 },
+      { seed: 1, lastStep: 30000, lastEpoch: 300 },
     ]);
   });
 
@@ -88,7 +88,7 @@ test('a seed that stops early is named, and its rows count as far as they go', (
     { seed: 8, rows: [] },
   ]);
   expect(merged.seeds).toEqual([3, 5]);
-  expect(merged.endedEarly).toEqual([{ seed: 5, lastStep: 10 }]);
+  expect(merged.endedEarly).toEqual([{ seed: 5, lastStep: 10, lastEpoch: 0.1 }]);
   expect(merged.steps.map(({ values }) => values.test_loss.n)).toEqual([2, 2, 1]);
   expect(merged.steps[0]?.wall_s).toBe(2.5);
 });
@@ -166,31 +166,44 @@ describe('a variant of a run store', () => {
       { seed: 4, state: 'unreadable', reason: expect.stringContaining('column "epoch" is missing') as unknown },
     ]);
     expect(found.mixedSpecs).toEqual([]);
-    expect(found.record?.spec.label).toBe('SGD');
+    expect(found.training).toMatchObject({ dataset: 'cifar10', epochs: 2 });
+    expect(found.runs.map(({ seed }) => seed)).toEqual(found.merged.seeds);
     expect(read().merged.seeds).toEqual([0, 1, 2, 9]);
   });
 
   test('the minority with another spec, or on other data, is left out and named', () => {
     make({ seed: 0 });
-    make({ seed: 1, epochs: 7 });
+    make({ seed: 1, batchSize: 7 });
     make({ seed: 2, label: 'only the label differs' });
     const dataset = { ...someEnvironment.dataset, fingerprint: 'sha256:bb' };
     make({ seed: 3 }, 'done', 2, { ...someEnvironment, dataset });
     const found = read();
     expect(found.merged.seeds).toEqual([0, 2]);
     expect(found.mixedSpecs).toEqual([
-      { seed: 1, differences: ['epochs 2 -> 7'] },
+      { seed: 1, differences: ['batchSize 500 -> 7'] },
       { seed: 3, differences: ['dataset fingerprint sha256:aa -> sha256:bb'] },
     ]);
+  });
+
+  test('a shorter run counts as the beginning of a longer one', () => {
+    make({ seed: 0, epochs: 7 }, 'done', 4);
+    make({ seed: 1 }, 'done', 2);
+    const found = read();
+    expect(found.merged.steps.map(({ values }) => values.train_loss.n)).toEqual([2, 2, 1, 1]);
+    expect(found.merged.endedEarly).toMatchObject([{ seed: 1, lastStep: 1 }]);
+    expect(found.training?.epochs).toBe(7);
+    expect(found.mixedSpecs).toEqual([]);
   });
 
   test('nothing there', () => {
     expect(read([0, 1])).toEqual({
       merged: { steps: [], seeds: [], endedEarly: [] },
+      runs: [],
+      training: null,
       missingSeeds: [0, 1],
       unfinished: [],
       mixedSpecs: [],
-      record: null,
+      remarks: [],
     });
   });
 });
