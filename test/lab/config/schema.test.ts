@@ -43,8 +43,8 @@ test('exp01 and exp02 have the published hyper-parameters', () => {
   ]);
   const series = ['exp01/sgd', 'blocks-1', 'blocks-2', 'blocks-4', 'blocks-16'];
   expect(exp02?.figures).toEqual([
-    { file: 'fig4_1', metric: 'train_loss', x: 'epoch', series },
-    { file: 'fig4_2', metric: 'test_accuracy', x: 'epoch', series },
+    { file: 'fig4_1', metric: 'train_loss', x: 'epoch', lines: 'mean', series },
+    { file: 'fig4_2', metric: 'test_accuracy', x: 'epoch', lines: 'mean', series },
   ]);
 });
 
@@ -82,6 +82,8 @@ test('exp08 and exp09 have the published hyper-parameters', () => {
   expect(drawn(exp08)).toEqual([
     ['fig5a_1', 'train_loss', 'epoch'],
     ['fig5a_2', 'test_accuracy', 'epoch'],
+    ['fig5b_1', 'train_loss', 'wall'],
+    ['fig5b_2', 'test_accuracy', 'wall'],
   ]);
   expect(drawn(exp09)).toEqual([
     ['figS6_1', 'train_loss', 'epoch'],
