@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { HbpError, messageOf } from '../errors.js';
 import { cleanCommand } from './clean.js';
+import { compareCommand } from './compare.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { listCommand } from './list.js';
@@ -40,10 +41,20 @@ Examples:
   hbp run exp01 exp02 --quick --jobs auto   train both at reduced size
   hbp plot --quick                          draw what was trained, to ./fig
   hbp plot --original                       draw the recorded runs that ship
+  hbp compare exp01                         your numbers beside theirs
 
 Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backend, 130 interrupted.`,
     );
-  const commands = [listCommand, runCommand, plotCommand, dataCommand, statusCommand, cleanCommand, doctorCommand];
+  const commands = [
+    listCommand,
+    runCommand,
+    plotCommand,
+    compareCommand,
+    dataCommand,
+    statusCommand,
+    cleanCommand,
+    doctorCommand,
+  ];
   for (const create of commands) program.addCommand(create());
   exitByThrowing(program);
   return program;

@@ -1,6 +1,7 @@
 /** From the runs of the planned variants to what a figure shows and says. */
 import type { DatasetName, Metric } from '../config/schema.js';
 import type { VariantRuns } from '../results/merge.js';
+import { distinct, ranges, remarksOf, together } from '../results/remarks.js';
 import type { RunSource } from '../results/source.js';
 import type { FigurePlan, PlannedLine } from './plan.js';
 import type { Curve, FigureData, Series, SeriesPoint } from './spec.js';
@@ -180,33 +181,7 @@ function notesOf(found: readonly Found[]): string[] {
     .filter(({ runs }) => runs.merged.seeds.length < all.length)
     .map(({ label, runs }) => ({ label, remark: `of the seeds ${ranges(all)} only ${ranges(runs.merged.seeds)}` }));
   const others = found.flatMap(({ label, runs }) => remarksOf(runs).map((remark) => ({ label, remark })));
-  return together([...lacking, ...others], drawn.length);
-}
-
-/** What is true of several lines is said once. */
-function together(remarks: readonly { readonly label: string; readonly remark: string }[], lines: number): string[] {
-  return distinct(remarks.map(({ remark }) => remark)).map((remark) => {
-    const labels = remarks.filter((each) => each.remark === remark).map(({ label }) => label);
-    return `${labels.length === lines && lines > 1 ? 'all lines' : labels.join('; ')}: ${remark}`;
-  });
-}
-
-function remarksOf({ merged, unfinished, mixedSpecs, remarks }: VariantRuns): string[] {
-  const told = new Set(unfinished.map(({ seed }) => seed));
-  const early = merged.endedEarly.filter(({ seed }) => !told.has(seed));
-  return [
-    ...unfinished.map(({ seed, state, reason }) => `seed ${seed} ${state}${reason === null ? '' : `: ${reason}`}`),
-    ...distinct(early.map(({ lastEpoch }) => lastEpoch)).map((epoch) => {
-      const seeds = early.filter(({ lastEpoch }) => lastEpoch === epoch).map(({ seed }) => seed);
-      return `seed${seeds.length > 1 ? 's' : ''} ${ranges(seeds)} end${seeds.length > 1 ? '' : 's'} at epoch ${rounded(epoch)}`;
-    }),
-    ...mixedSpecs.map(({ seed, differences }) => `seed ${seed} left out, it ran with ${differences.join(', ')}`),
-    ...remarks,
-  ];
-}
-
-function rounded(value: number): string {
-  return value.toLocaleString('en-US', { maximumFractionDigits: 2 });
+  return together([...lacking, ...others], drawn.length, 'all lines');
 }
 
 /** `10 seeds`, `1 seed`, `3 to 10 seeds`. */
@@ -214,18 +189,4 @@ function plural(counts: readonly number[], noun: string): string {
   const [low, high] = [Math.min(...counts), Math.max(...counts)];
   const format = (count: number): string => count.toLocaleString('en-US');
   return `${low === high ? '' : `${format(low)} to `}${format(high)} ${noun}${high === 1 ? '' : 's'}`;
-}
-
-/** Ascending seeds as `0–2, 7`. */
-function ranges(seeds: readonly number[]): string {
-  const runs = seeds.reduce<[number, number][]>((made, seed) => {
-    const last = made.at(-1);
-    if (last?.[1] !== seed - 1) return [...made, [seed, seed]];
-    return [...made.slice(0, -1), [last[0], seed]];
-  }, []);
-  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(', ');
-}
-
-function distinct<T>(values: readonly T[]): T[] {
-  return [...new Set(values)];
 }

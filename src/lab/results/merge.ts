@@ -80,7 +80,8 @@ function mergeStep(step: number, rows: readonly MetricsRow[]): MergedStep {
   };
 }
 
-function statistics(all: readonly number[]): MergedValue {
+/** Mean, sample standard deviation and count of the finite values. */
+export function statistics(all: readonly number[]): MergedValue {
   const finite = all.filter(Number.isFinite);
   const n = finite.length;
   const mean = finite.reduce((sum, value) => sum + value, 0) / n;
@@ -109,6 +110,8 @@ export interface VariantRuns {
   readonly mixedSpecs: readonly { readonly seed: number; readonly differences: readonly string[] }[];
   /** What else a reader should know, a remark each. */
   readonly remarks: readonly string[];
+  /** The run.json of each of `runs`; absent where their source keeps none. */
+  readonly records?: readonly RunRecord[];
 }
 
 type Readable = RunInfo & SeedRows & { readonly record: RunRecord };
@@ -144,6 +147,7 @@ export function readVariant(
           .map(({ seed, record }) => ({ seed, differences: differences(first.record, record) }))
       : [],
     remarks: [],
+    records: counted.map(({ record }) => record),
   };
 }
 
