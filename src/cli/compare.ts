@@ -32,17 +32,17 @@ interface Sides {
 const help = `
 Theirs are the authors' runs if imported (\`hbp data import paper\`), else the recorded ones that ship.
 Both sides are compared at one epoch: the last that all seeds of both reached. Two means lie within two
-standard deviations if |ours - theirs| <= 2 sqrt(s_o^2/n_o + s_t^2/n_t), with s the standard deviation over
-the n seeds of a side: that is the standard deviation of the difference of the means. With one seed on a
-side nothing is decided.
+standard deviations if |ours - theirs| <= 2 sqrt(s^2/n of ours + s^2/n of theirs), s being the sample
+standard deviation over the n seeds of a side: twice that of the difference of the means. With one seed on
+a side nothing is decided.
 
 Examples:
-  hbp compare                               every experiment that has runs
-  hbp compare exp08                         one of them
-  hbp compare exp01 --epoch 10              after ten epochs
-  hbp compare exp01 --original              the authors' or recorded runs alone
+  hbp compare                                  every experiment that has runs
+  hbp compare exp08                            one of them
+  hbp compare exp01 --epoch 10                 after ten epochs
+  hbp compare exp01 --original                 the authors' or recorded runs alone
   hbp compare exp08 --runs new --against old   two folders of your own runs
-  hbp compare exp08 --format csv > exp08.csv   every number in full precision`;
+  hbp compare exp08 --format csv > exp08.csv     every number in full precision`;
 
 /** `hbp compare`: numbers of one's own runs beside those of others. */
 export function compareCommand(): Command {
@@ -66,7 +66,7 @@ function compare(names: readonly string[], flags: CompareFlags): void {
   const sides: Sides = flags.original
     ? { theirs: originalRuns() }
     : {
-        theirs: flags.against === undefined ? originalRuns() : storeSource(flags.against, 'runs to compare with'),
+        theirs: flags.against === undefined ? originalRuns() : storeSource(flags.against, 'other runs'),
         ours: ownRuns(flags),
       };
   const experimentsDir = folders.experiments();
@@ -79,7 +79,7 @@ function compare(names: readonly string[], flags: CompareFlags): void {
   const missing = compared.filter((one) => !found.includes(one));
   if (found.length === 0) throw nothingToCompare(sides, names, flags);
   const without = names.length > 0 ? missing.map(({ experiment }) => experiment) : [];
-  if (flags.format === 'json') printJson({ criterion, experiments: found, without });
+  if (flags.format === 'json') printJson({ criterion: criterion.join(' '), experiments: found, without });
   else if (flags.format === 'csv') process.stdout.write(comparisonCsv(found));
   else if (flags.format === 'markdown') print(found.map((one) => markdown(one)).join('\n\n') + markdownFoot(found));
   else print([...found.map((one) => text(one, sides)), ...foot(found, without)].join('\n\n'));
@@ -121,7 +121,7 @@ function machineLines({ machines }: SourceNote): string[] {
 function foot(found: readonly Comparison[], without: readonly string[]): string[] {
   return [
     ...(without.length > 0 ? [`No runs on either side: ${without.join(', ')}`] : []),
-    ...(found.some(({ theirs, ours }) => theirs && ours) ? [criterion] : []),
+    ...(found.some(({ theirs, ours }) => theirs && ours) ? [criterion.join('\n')] : []),
   ];
 }
 

@@ -36,11 +36,13 @@ const marks: Readonly<Record<Verdict, string>> = {
   missing: none,
 };
 
-/** What the marks mean; for the foot of all tables. */
-export const criterion =
-  'ours - theirs: of the means over seeds (± is one sample standard deviation). ✓: at most two standard deviations of ' +
-  'that difference, 2 sqrt(s_o²/n_o + s_t²/n_t); ✗: more; ?: a side has one seed, so its spread is not known and ' +
-  'nothing is decided. With two or three seeds a side read the marks as an indication.';
+/** What is compared and what the marks mean, a line each; for the foot of all tables. */
+export const criterion = [
+  'n: seeds of theirs/ours. ±: one sample standard deviation over them. diff.: ours - theirs, of the means.',
+  '✓ at most two standard deviations of that difference, 2 √(s²/n of ours + s²/n of theirs); ✗ more;',
+  '? one seed on a side: its spread is not known, nothing is decided. With two or three seeds a side the',
+  'standard deviations are rough themselves: read the marks as an indication.',
+];
 
 /** The tables of an experiment; of one side alone where the other has no runs. */
 export function tablesOf(comparison: Comparison): WordTable[] {
@@ -58,11 +60,11 @@ export function tablesOf(comparison: Comparison): WordTable[] {
 }
 
 function comparedTable(title: string, variants: readonly VariantComparison[], kind: 'final' | 'best'): WordTable {
-  const triple = (group: string): Column[] => ['theirs', 'ours', 'ours - theirs'].map((name) => ({ group, name }));
+  const triple = (group: string): Column[] => ['theirs', 'ours', 'diff.'].map((name) => ({ group, name }));
   return {
     title,
     columns: [
-      ...['variant', 'epoch', 'seeds'].map((name) => ({ name })),
+      ...['variant', 'epoch', 'n'].map((name) => ({ name })),
       ...triple(metricTitles.train_loss),
       ...triple(metricTitles.test_accuracy),
     ],
@@ -70,7 +72,7 @@ function comparedTable(title: string, variants: readonly VariantComparison[], ki
       label,
       // Each at its own end where there is no common epoch.
       joined([theirs, ours].flatMap((side) => (side ? [rounded(side.compared.epoch)] : []))),
-      [theirs, ours].map((side) => (side ? seedCount(side.compared) : none)).join(' / '),
+      [theirs, ours].map((side) => (side ? seedCount(side.compared) : none)).join('/'),
       ...(['train_loss', 'test_accuracy'] as const).flatMap((metric) => [
         valueOf(theirs, kind, metric),
         valueOf(ours, kind, metric),
@@ -106,7 +108,7 @@ function aloneTable(variants: readonly VariantComparison[]): WordTable {
 
 const endColumns: readonly Column[] = [
   { name: 'epoch' },
-  { name: 'seeds' },
+  { name: 'n' },
   ...Object.values(metricTitles).flatMap((group) => ['final', 'best'].map((name) => ({ group, name }))),
 ];
 
@@ -151,12 +153,13 @@ function summaryText(summary: Summary, kind: 'final' | 'best', metric: ComparedM
 
 function differenceText({ difference, verdict }: Difference, metric: ComparedMetric): string {
   if (difference === null) return marks[verdict];
-  return `${difference > 0 ? '+' : ''}${numberText(difference, metric)} ${marks[verdict]}`;
+  const digits = numberText(difference, metric, 2).replace(/^-(?=[0.]*$)/, '');
+  return `${difference > 0 ? '+' : ''}${digits} ${marks[verdict]}`;
 }
 
-/** Losses with four decimals, accuracies in percent with one. */
-function numberText(value: number, metric: ComparedMetric): string {
-  return metric === 'test_accuracy' ? (100 * value).toFixed(1) : value.toFixed(4);
+/** Losses with four decimals, accuracies in percent. */
+function numberText(value: number, metric: ComparedMetric, percentDecimals = 1): string {
+  return metric === 'test_accuracy' ? (100 * value).toFixed(percentDecimals) : value.toFixed(4);
 }
 
 function secondsText(value: MergedValue | undefined): string {
