@@ -37,12 +37,12 @@ standard deviation over the n seeds of a side: twice that of the difference of t
 a side nothing is decided.
 
 Examples:
-  hbp compare                                  every experiment that has runs
-  hbp compare exp08                            one of them
-  hbp compare exp01 --epoch 10                 after ten epochs
-  hbp compare exp01 --original                 the authors' or recorded runs alone
-  hbp compare exp08 --runs new --against old   two folders of your own runs
-  hbp compare exp08 --format csv > exp08.csv     every number in full precision`;
+  hbp compare                                    every experiment that has runs
+  hbp compare exp08                              one of them
+  hbp compare exp01 --epoch 10                   after ten epochs
+  hbp compare exp01 --original                   the authors' or recorded runs alone
+  hbp compare exp08 --runs new --against old     two folders of your own runs
+  hbp compare exp08 --format csv > exp08.csv   every number in full precision`;
 
 /** `hbp compare`: numbers of one's own runs beside those of others. */
 export function compareCommand(): Command {

@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import ts from 'typescript';
+import { join, resolve } from 'node:path';
 import { plotCommand } from '../../src/cli/plot.js';
 import { ConfigError, DataError } from '../../src/errors.js';
 import { experiments, trainPretending } from '../lab/figures/fixtures.js';
+import { moduleGraph } from './support.js';
 
 const home = process.cwd();
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hbp-plot-')));
@@ -132,26 +132,8 @@ test('nothing to draw is an error that says what to do', async () => {
 });
 
 test('drawing loads no training code, no dataset and no TensorFlow', () => {
-  const loaded = moduleGraph(resolve(home, 'src/cli/plot.ts'));
+  const loaded = moduleGraph(home, resolve(home, 'src/cli/plot.ts'));
   expect(loaded).toContain('vega');
   expect(loaded).toContain('src/lab/results/merge.ts');
   expect(loaded.filter((name) => /tensorflow|src\/engine|lab\/(training|datasets)/.test(name))).toEqual([]);
 });
-
-/** Every module that a file imports when it runs: own ones by path below the checkout, packages by name. */
-function moduleGraph(entry: string): string[] {
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
-  const seen = new Set<string>();
-  const visit = (file: string): void => {
-    const name = file.slice(home.length + 1);
-    if (seen.has(name)) return;
-    seen.add(name);
-    const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions });
-    for (const { fileName } of ts.preProcessFile(outputText).importedFiles) {
-      if (fileName.startsWith('.')) visit(resolve(dirname(file), fileName.replace(/\.js$/, '.ts')));
-      else seen.add(fileName);
-    }
-  };
-  visit(entry);
-  return [...seen];
-}

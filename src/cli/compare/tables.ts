@@ -38,24 +38,25 @@ const marks: Readonly<Record<Verdict, string>> = {
 
 /** What is compared and what the marks mean, a line each; for the foot of all tables. */
 export const criterion = [
-  'n: seeds of theirs/ours. ±: one sample standard deviation over them. diff.: ours - theirs, of the means.',
+  'n: seeds of theirs/ours; ±: sample standard deviation over them; diff.: of the means, ours - theirs;',
   '✓ at most two standard deviations of that difference, 2 √(s²/n of ours + s²/n of theirs); ✗ more;',
-  '? one seed on a side: its spread is not known, nothing is decided. With two or three seeds a side the',
-  'standard deviations are rough themselves: read the marks as an indication.',
+  '? one seed on a side: its spread is not known, nothing is decided. With two or three seeds a side',
+  'the standard deviations are rough themselves: read the marks as an indication.',
 ];
 
 /** The tables of an experiment; of one side alone where the other has no runs. */
 export function tablesOf(comparison: Comparison): WordTable[] {
+  const at = comparison.epoch === null ? undefined : `At epoch ${comparison.epoch}`;
   const variants = comparison.variants.filter(hasRuns);
   const tables =
     comparison.theirs && comparison.ours
       ? [
-          comparedTable('At the end, or at the last epoch that all seeds of both reached', variants, 'final'),
+          comparedTable(at ?? 'At the end, or at the last epoch that all seeds of both reached', variants, 'final'),
           comparedTable('Best evaluation until then', variants, 'best'),
           ownEndsTable(variants),
           timesTable(variants, ['theirs', 'ours']),
         ]
-      : [aloneTable(variants), timesTable(variants, [comparison.theirs ? 'theirs' : 'ours'])];
+      : [aloneTable(at ?? 'At the end', variants), timesTable(variants, [comparison.theirs ? 'theirs' : 'ours'])];
   return tables.filter(({ rows }) => rows.length > 0).map(withoutEmptyColumns);
 }
 
@@ -95,9 +96,9 @@ function ownEndsTable(variants: readonly VariantComparison[]): WordTable {
   };
 }
 
-function aloneTable(variants: readonly VariantComparison[]): WordTable {
+function aloneTable(title: string, variants: readonly VariantComparison[]): WordTable {
   return {
-    title: 'At the end',
+    title,
     columns: [{ name: 'variant' }, ...endColumns],
     rows: variants.map(({ label, theirs, ours }) => {
       const side = theirs ?? ours;

@@ -72,6 +72,8 @@ export interface SourceNote {
 export interface Comparison {
   readonly experiment: string;
   readonly title: string;
+  /** That was asked for; null: each variant at the last one that all of its seeds reached. */
+  readonly epoch: number | null;
   readonly theirs: SourceNote | null;
   readonly ours: SourceNote | null;
   readonly variants: readonly VariantComparison[];
@@ -103,6 +105,7 @@ export function compareExperiment(experiment: Experiment, options: CompareOption
   return {
     experiment: experiment.name,
     title: experiment.title,
+    epoch: options.epoch ?? null,
     theirs,
     ours,
     variants: found.map(({ compared }) => compared),

@@ -67,15 +67,17 @@ export function lastEpoch({ rows }: SeedRows): number {
 }
 
 /**
- * Whether the losses are no numbers at the end. One loss alone that lacks in the last row, or one that was never
- * recorded, is a gap in a file.
+ * Whether the losses are no numbers at the end. One loss alone that lacks in the last row is a gap in a file, and so are
+ * both in all rows: a run that diverges in its first step has no second row.
  */
 export function endsInNaN({ rows }: SeedRows): boolean {
   const last = rows.at(-1);
   if (!last) return false;
-  const losses = ['batch_loss', 'train_loss', 'test_loss'] as const;
-  const evaluated = losses.slice(1).filter((name) => rows.some((row) => Number.isFinite(row[name])));
-  return (evaluated.length > 0 ? evaluated : losses).every((name) => !Number.isFinite(last[name]));
+  const recorded = (['train_loss', 'test_loss'] as const).filter((name) =>
+    rows.some((row) => Number.isFinite(row[name])),
+  );
+  if (recorded.length === 0) return rows.length === 1 || !Number.isFinite(last.batch_loss);
+  return recorded.every((name) => !Number.isFinite(last[name]));
 }
 
 /** NaN where no value is finite. */
