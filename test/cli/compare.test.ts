@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { compareCommand } from '../../src/cli/compare.js';
 import { tableText } from '../../src/cli/compare/text.js';
@@ -153,10 +154,7 @@ test('a table wider than the terminal is cut between groups of columns, then bet
     ],
     rows: [['SGD', '11', '12', '13', '14']],
   };
-  const plain = (width?: number): string[] =>
-    tableText(wide, width)
-      .replace(/\u001b\[\d+m/g, '')
-      .split('\n'); // eslint-disable-line no-control-regex
+  const plain = (width?: number): string[] => stripVTControlCharacters(tableText(wide, width)).split('\n');
   const grouped = ['T', '         loss', 'variant  theirs  ours', 'SGD      11      12'];
   expect(plain()).toHaveLength(4);
   expect(plain(30)).toEqual([...grouped, '         acc', 'variant  theirs  ours', 'SGD      13      14']);
