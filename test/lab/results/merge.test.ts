@@ -204,6 +204,7 @@ describe('a variant of a run store', () => {
       unfinished: [],
       mixedSpecs: [],
       remarks: [],
+      records: [],
     });
   });
 });
