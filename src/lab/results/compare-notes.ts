@@ -58,17 +58,19 @@ export function settingsRemarks(experiment: Experiment, variant: ExpandedVariant
 
 /** Times are a property of the machine as much as of the method. */
 export function timesRemarks(theirs: SourceNote | null, ours: SourceNote | null): string[] {
-  if (!theirs || !ours) return [];
-  const unknown = Object.entries({ theirs, ours }).filter(([, { machines }]) => machines.length === 0);
-  if (unknown.length > 0)
-    return [`times do not compare: the machine of ${unknown.map(([side]) => side).join(' and of ')} is not known`];
-  const [one, other] = [theirs, ours].map(({ machines }) =>
-    machines
-      .map((m) => machineKey(m))
-      .sort()
-      .join(),
-  );
-  return one === other ? [] : ['times do not compare: theirs and ours ran on different machines, backends or threads'];
+  const sides = Object.entries({ theirs, ours }).flatMap(([side, note]) => (note ? [{ side, ...note }] : []));
+  const mixed = sides.filter(({ machines }) => machines.length > 1).map(({ side }) => side);
+  const unknown = sides.filter(({ machines }) => machines.length === 0).map(({ side }) => side);
+  const keys = sides.map(({ machines }) => machines.map(machineKey).sort().join());
+  const where = 'different machines, backends or threads';
+  return [
+    ...mixed.map((side) => `times of ${side} do not all compare with each other: they are from ${where}`),
+    ...(sides.length < 2 || (unknown.length === 0 && keys[0] === keys[1])
+      ? []
+      : unknown.length > 0
+        ? [`times do not compare: the machine of ${unknown.join(' and of ')} is not known`]
+        : [`times do not compare: theirs and ours ran on ${where}`]),
+  ];
 }
 
 export function hasRuns({ theirs, ours }: VariantComparison): boolean {

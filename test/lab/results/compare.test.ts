@@ -259,6 +259,24 @@ describe('run stores', () => {
     ]);
   });
 
+  test('several machines on one side are said, and which variants ran where', () => {
+    const ours = train('b');
+    rmSync(join(folder.path, 'b/exp01/sgd'), { recursive: true });
+    const [spec] = expandExperiment(exp01, { variants: ['sgd'], seeds: [0] });
+    const writer = spec && openRun(ours.from, spec, { ...someEnvironment, gpu: 'a GPU' });
+    if (!writer || writer === 'done') throw new Error('not to be written');
+    writer.append(someRow(100));
+    writer.finish('done');
+    const compared = compareExperiment(exp01, { ours });
+    expect(compared.remarks).toEqual([
+      'times of ours do not all compare with each other: they are from different machines, backends or threads',
+    ]);
+    expect(compared.ours?.machines.map(({ gpu, variants }) => [gpu, variants])).toEqual([
+      ['a GPU', ['SGD']],
+      [null, ['CG (PCH, abs)']],
+    ]);
+  });
+
   test('a source without run.json: no machine, settings of the experiment file', () => {
     const archive = source({ sgd: [[2.25]], 'pch-abs': [[2.25]] });
     expect(remarks(archive, train('b', {}, true))).toEqual([
