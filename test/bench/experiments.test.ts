@@ -14,7 +14,7 @@ import { exponentOf } from '../../bench/experiments/scaling.js';
 import { targetsOf } from '../../bench/experiments/targets.js';
 import { benchVariant, benchVariants } from '../../bench/experiments/variants.js';
 import { quartiles } from '../../bench/statistics.js';
-import { renderSvg } from '../../src/lab/figures/render.js';
+import { renderSvg } from '../../src/lab/figures/svg.js';
 
 let folder: string;
 

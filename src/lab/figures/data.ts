@@ -63,6 +63,7 @@ export function figureContent(plan: FigurePlan, { source, behind }: FigureSource
     const style = styles[i] ?? { color: '#000000', dash: [] };
     return [{ label, style, curves, ...(behindIt.length > 0 && { behind: behindIt }) }];
   });
+  const limit = plan.metric.endsWith('loss') ? yLimit(series) : undefined;
   return {
     missing,
     notes,
@@ -77,8 +78,10 @@ export function figureContent(plan: FigurePlan, { source, behind }: FigureSource
       yKind: plan.metric.endsWith('accuracy') ? 'fraction' : 'plain',
       lines: plan.drawnAs,
       ...xLimit(plan, series, source.published ?? false),
+      ...(limit && { yMax: limit.yMax }),
       series,
       caption: [
+        ...(limit ? [`Beyond the axis: ${limit.beyond.join('; ')}.`] : []),
         ...(missing.length > 0 ? [`Missing, no data: ${missing.join('; ')}.`] : []),
         ...notes.slice(0, maxCaptionNotes),
         ...(notes.length > maxCaptionNotes
@@ -137,6 +140,37 @@ function xLimit({ x, publishedXMax }: FigurePlan, series: readonly Series[], pub
     .sort((a, b) => b - a);
   const end = ends[1] ?? ends[0];
   return end === undefined || end <= 0 ? {} : { xMax: end };
+}
+
+/** A loss this many times as high as losses begin has exploded. */
+const exploded = 4;
+
+/**
+ * Where a loss axis ends if lines explode: an exploded line must not press all others against the bottom, so it leaves
+ * the plot where the others need no more room, and half as high again as losses begin. Says which lines, and how far.
+ */
+function yLimit(series: readonly Series[]): { yMax: number; beyond: string[] } | undefined {
+  const lines = series.map(({ label, curves, behind = [] }) => {
+    const points = [...curves, ...behind].flat().filter(({ mean }) => Number.isFinite(mean));
+    const highest = (values: readonly number[]): number => Math.max(...values.filter(Number.isFinite));
+    return {
+      label,
+      first: points[0]?.mean ?? 0,
+      mean: highest(points.map(({ mean }) => mean)),
+      band: highest(points.map(({ mean, std }) => mean + (std ?? 0))),
+    };
+  });
+  const firsts = lines.map(({ first }) => first).sort((a, b) => a - b);
+  const begin = firsts[Math.floor((firsts.length - 1) / 2)] ?? 0;
+  const calm = lines.filter(({ band }) => band <= exploded * begin);
+  if (begin <= 0 || calm.length === lines.length) return undefined;
+  const yMax = Math.max(1.5 * begin, ...calm.map(({ band }) => band));
+  return {
+    yMax,
+    beyond: lines
+      .filter((line) => !calm.includes(line))
+      .map(({ label, mean }) => `${label}, mean up to ${Number(mean.toPrecision(3)).toLocaleString('en-US')}`),
+  };
 }
 
 function lineName({ experiment, variant }: PlannedLine): string {

@@ -1,14 +1,14 @@
-/** Draws planned figures from the runs of a source: `<outDir>/<name>.{vl.json,svg,png,pdf}`. */
+/** Draws planned figures from the runs of a source: `<outDir>/<name>.{vl.json,svg,png,pdf,tex}`. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { TopLevelSpec } from 'vega-lite';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, RunError } from '../../errors.js';
 import { figureContent, type FigureContent, type FigureSources } from './data.js';
 import type { FigurePlan } from './plan.js';
 import type { FigureFormat } from './format.js';
-import { renderPdf, renderPng, renderSvg } from './render.js';
-import { figureSpec } from './spec.js';
+import { renderers } from './renderers.js';
+import { figureSpec, type FigureData } from './spec.js';
+import { renderSvg } from './svg.js';
 
 export interface PlotOptions extends FigureSources {
   readonly outDir: string;
@@ -32,7 +32,7 @@ export async function plotFigures(plans: readonly FigurePlan[], options: PlotOpt
   const plotted: PlottedFigure[] = [];
   for (const plan of plans) {
     const { data, missing, notes } = figureContent(plan, options);
-    const files = data ? await writeFigure(plan.name, figureSpec(data), plan.title, options) : [];
+    const files = data ? await writeFigure(plan.name, data, options) : [];
     const figure = { name: plan.name, files, missing, notes };
     options.onFigure?.(figure);
     plotted.push(figure);
@@ -40,15 +40,11 @@ export async function plotFigures(plans: readonly FigurePlan[], options: PlotOpt
   return plotted;
 }
 
-async function writeFigure(
-  name: string,
-  spec: TopLevelSpec,
-  title: string,
-  { outDir, formats }: PlotOptions,
-): Promise<string[]> {
-  const svg = await renderSvg(spec);
+async function writeFigure(name: string, figure: FigureData, { outDir, formats }: PlotOptions): Promise<string[]> {
+  const spec = figureSpec(figure);
+  const drawing = { figure, svg: await renderSvg(spec) };
   const contents: [string, string | Buffer][] = [['vl.json', `${JSON.stringify(spec, null, 2)}\n`]];
-  for (const format of formats) contents.push([format, await render(format, svg, title)]);
+  for (const format of formats) contents.push([format, await renderers[format](drawing)]);
 
   const files = contents.map(([extension]) => join(outDir, `${name}.${extension}`));
   try {
@@ -58,15 +54,4 @@ async function writeFigure(
     throw new RunError(`cannot write figure ${name} to ${outDir}: ${messageOf(error)}`, { cause: error });
   }
   return files;
-}
-
-function render(format: FigureFormat, svg: string, title: string): string | Buffer | Promise<Buffer> {
-  switch (format) {
-    case 'svg':
-      return svg;
-    case 'png':
-      return renderPng(svg);
-    case 'pdf':
-      return renderPdf(svg, title);
-  }
 }

@@ -1,5 +1,6 @@
 /** What a figure shows, as plain data, and the vega-lite spec that draws it. No files, no runs. */
 import type { TopLevelSpec } from 'vega-lite';
+import { axesOf, within, type Axis } from './axes.js';
 import type { LineStyle } from './style.js';
 
 /** Mean and sample standard deviation over n seeds at one x; std is null where n = 1. */
@@ -35,6 +36,8 @@ export interface FigureData {
   readonly lines: 'mean' | 'seeds';
   /** Where the x axis ends, if not with the data. */
   readonly xMax?: number;
+  /** Where the y axis ends at the latest: lines that go beyond leave the plot. */
+  readonly yMax?: number;
   /** In the order of the legend. */
   readonly series: readonly Series[];
   /** Lines below the plot: what is missing, what ended early. */
@@ -46,34 +49,40 @@ export const fontFamily = 'DejaVu Sans';
 
 const width = 430;
 const height = 265;
-/** Characters that fit across the figure at 11 px, and in the title at 15 px bold. */
-const lineLength = { small: 78, title: 50 };
+/** Characters that fit across the figure at 12 px, and in the title at 16 px bold. */
+const lineLength = { small: 71, title: 47 };
 const ink = '#222222';
 
-/** Widths of lines in pixels, and how much of them shines through. */
-const strokes = {
-  mean: { strokeWidth: 2, opacity: 1 },
-  seeds: { strokeWidth: 1, opacity: 0.85 },
-  behind: { strokeWidth: 1.6, opacity: 0.4 },
-};
-const bandOpacity = { own: 0.3, behind: 0.12 };
+/** Widths of lines in pixels, and how opaque they are: one's own, and those behind. A pixel is half a point in print. */
+export const strokes = {
+  mean: { own: { strokeWidth: 2, opacity: 1 }, behind: { strokeWidth: 1.6, opacity: 0.4 } },
+  seeds: { own: { strokeWidth: 1.2, opacity: 0.85 }, behind: { strokeWidth: 0.9, opacity: 0.35 } },
+  legend: { strokeWidth: 2.5 },
+} as const;
+export const bandOpacity = { own: 0.3, behind: 0.12 } as const;
 
 /**
  * The vega-lite spec of a figure: the line is the mean, the band mean +- one standard deviation at 30 % opacity. A value
  * that is not finite breaks its line there; a value with a break on both sides is drawn as a dot.
  */
 export function figureSpec(figure: FigureData): TopLevelSpec {
-  const values = figure.series.flatMap(rowsOfSeries);
+  const axes = axesOf(figure);
+  const values = figure.series.flatMap((series) => rowsOfSeries(series, axes));
   const labels = figure.series.map((series) => series.label);
   const colors = figure.series.map((series) => series.style.color);
   const hasBehind = values.some((row) => row.behind);
-  const exceedsOne = figure.yKind === 'fraction' && values.some((row) => (row.high ?? row.mean ?? 0) > 1);
+  const yScale = { domain: [...axes.y.domain], nice: false, zero: false };
+  const yAxis = {
+    values: [...axes.y.ticks],
+    tickCount: axes.y.ticks.length,
+    ...(figure.yKind === 'fraction' && { format: '~%' }),
+  };
   const y = {
     field: 'mean',
     type: 'quantitative',
     title: figure.yTitle,
-    axis: figure.yKind === 'fraction' ? { format: '~%' } : {},
-    scale: { zero: figure.yKind === 'fraction', nice: true, ...(exceedsOne ? { domainMax: 1 } : {}) },
+    axis: yAxis,
+    scale: yScale,
   } as const;
   const strokeDash = {
     field: 'series',
@@ -115,10 +124,8 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
         field: 'x',
         type: 'quantitative',
         title: figure.xTitle,
-        scale: {
-          domainMin: 0,
-          ...(figure.xMax === undefined ? { nice: true } : { domainMax: figure.xMax, nice: false }),
-        },
+        axis: { values: [...axes.x.ticks], tickCount: axes.x.ticks.length },
+        scale: { domain: [...axes.x.domain], nice: false },
       },
       color: { field: 'series', type: 'nominal', title: null, scale: { domain: labels, range: colors } },
       ...(values.some((row) => row.curve !== undefined) && { detail: { field: 'curve', type: 'nominal' } }),
@@ -127,11 +134,11 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
       ...(hasBehind
         ? [
             { ...band(bandOpacity.behind), ...behind },
-            { ...line(strokes.behind), ...behind },
+            { ...line(strokes[figure.lines].behind), ...behind },
           ]
         : []),
       ...(figure.lines === 'mean' ? [{ ...band(bandOpacity.own), ...own }] : []),
-      { ...line(strokes[figure.lines]), ...own },
+      { ...line(strokes[figure.lines].own), ...own },
       {
         transform: [{ filter: 'datum.alone' }],
         mark: { type: 'circle', size: 30, opacity: 1, clip: true },
@@ -147,17 +154,17 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
       title: {
         anchor: 'start',
         frame: 'group',
-        fontSize: 15,
+        fontSize: 16,
         color: ink,
-        subtitleFontSize: 11,
-        subtitleLineHeight: 14,
+        subtitleFontSize: 12,
+        subtitleLineHeight: 15,
         subtitleColor: '#555555',
         subtitlePadding: 4,
         offset: 8,
       },
       axis: {
-        labelFontSize: 13,
-        titleFontSize: 14,
+        labelFontSize: 14,
+        titleFontSize: 15,
         titleFontWeight: 'normal',
         labelColor: ink,
         titleColor: ink,
@@ -165,7 +172,6 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
         domainColor: ink,
         tickColor: ink,
         gridColor: '#e4e4e4',
-        tickCount: 6,
         labelFlush: false,
       },
       legend: {
@@ -174,11 +180,11 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
         columns: legendColumns(labels),
         symbolType: 'stroke',
         symbolSize: 800,
-        symbolStrokeWidth: 2.5,
-        labelFontSize: 13,
+        symbolStrokeWidth: strokes.legend.strokeWidth,
+        labelFontSize: 14,
         labelColor: ink,
         labelLimit: 400,
-        columnPadding: 16,
+        columnPadding,
         rowPadding: -5,
         offset: 10,
       },
@@ -196,11 +202,11 @@ function captionLayer(caption: readonly string[]): Layer {
       type: 'text',
       text: caption.flatMap((line) => wrap(line.split(' '), ' ', lineLength.small)),
       x: 0,
-      y: { expr: 'height + 52' },
+      y: { expr: 'height + 54' },
       align: 'left',
       baseline: 'top',
-      fontSize: 11,
-      lineHeight: 14,
+      fontSize: 12,
+      lineHeight: 15,
       fontStyle: 'italic',
     },
     encoding: { x: { value: 0 }, color: { value: ink } },
@@ -219,37 +225,42 @@ interface Row {
   readonly alone?: true;
 }
 
-function rowsOfSeries({ label, curves, behind = [] }: Series): Row[] {
+interface Axes {
+  readonly x: Axis;
+  readonly y: Axis;
+}
+
+function rowsOfSeries({ label, curves, behind = [] }: Series, axes: Axes): Row[] {
   const several = curves.length + behind.length > 1;
   return [
-    ...curves.flatMap((curve, i) => rowsOf({ series: label, ...(several && { curve: i }) }, curve)),
-    ...behind.flatMap((curve, i) => rowsOf({ series: label, curve: curves.length + i, behind: true }, curve)),
+    ...curves.flatMap((curve, i) => rowsOf({ series: label, ...(several && { curve: i }) }, curve, axes)),
+    ...behind.flatMap((curve, i) => rowsOf({ series: label, curve: curves.length + i, behind: true }, curve, axes)),
   ];
 }
 
-function rowsOf(of: Pick<Row, 'series' | 'curve' | 'behind'>, points: Curve): Row[] {
+function rowsOf(of: Pick<Row, 'series' | 'curve' | 'behind'>, points: Curve, { x: xAxis, y: yAxis }: Axes): Row[] {
+  const y = (value: number): number | null => (Number.isFinite(value) ? within(yAxis, value) : null);
   return points.map(({ x, mean, std }, i) => {
     const [before, after] = [points[i - 1]?.mean, points[i + 1]?.mean];
     const alone = Number.isFinite(mean) && !Number.isFinite(before) && !Number.isFinite(after);
     return {
       ...of,
-      x,
-      mean: finite(mean),
-      low: std === null ? null : finite(mean - std),
-      high: std === null ? null : finite(mean + std),
+      x: within(xAxis, x),
+      mean: y(mean),
+      low: std === null ? null : y(mean - std),
+      high: std === null ? null : y(mean + std),
       ...(alone ? { alone } : {}),
     };
   });
 }
 
-/** As many columns as fit above the plot: a label takes some 7.2 px a character, the line beside it 46 px. */
+/** Between the columns of the legend, in pixels. */
+const columnPadding = 16;
+
+/** As many columns as fit above the plot: a label takes some 7.5 px a character, the line beside it 46 px. */
 function legendColumns(labels: readonly string[]): number {
   const longest = Math.max(0, ...labels.map((label) => label.length));
-  return Math.max(1, Math.floor(width / (46 + 7.2 * longest)));
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+  return Math.max(1, Math.floor((width + columnPadding) / (46 + 7.5 * longest)));
 }
 
 /** Lines of at most `length` characters, broken between parts; a longer part has a line of its own. */

@@ -155,3 +155,16 @@ test('other runs lie behind, with their own remarks; a line that only they have 
   expect(missing).toEqual(['CG (PCH, abs) (exp01/pch-abs)']);
   expect(notes).toEqual(['recorded runs: all lines: seed 1 ends at epoch 2']);
 });
+
+test('an exploding loss leaves the plot, and is told; the others keep their room. An accuracy has no such limit', () => {
+  const exploding = runs({ 0: 3 });
+  const rows = exploding.runs[0]!.rows.map((each) => ({ ...each, train_loss: each.train_loss * 40 ** each.epoch }));
+  const blown = { ...exploding, runs: [{ seed: 0, rows }], merged: mergeSeeds([{ seed: 0, rows }]) };
+  const read = ({ variant }: { variant: string }): VariantRuns => (variant === 'sgd' ? runs({ 0: 3 }) : blown);
+  const { data } = contentOf(plan('exp01/train_loss'), read);
+  expect(data?.yMax).toBeCloseTo(1.5 * 2.3);
+  expect(data?.caption).toEqual(['Beyond the axis: CG (PCH, abs), mean up to 36,800.']);
+  expect(contentOf(plan('exp01/train_accuracy'), read).data?.yMax).toBeUndefined();
+  const calm = contentOf(plan('exp01/train_loss'), () => runs({ 0: 3, 1: 3 })).data;
+  expect([calm?.yMax, calm?.caption]).toEqual([undefined, []]);
+});

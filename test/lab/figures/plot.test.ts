@@ -46,7 +46,8 @@ test('figures are real SVG, PNG and PDF files, the same bytes every time, beside
 });
 
 test('text takes ink in the PNG: without its font it would vanish', async () => {
-  const { renderPng, renderSvg } = await import('../../../src/lab/figures/render.js');
+  const { renderPng } = await import('../../../src/lab/figures/png.js');
+  const { renderSvg } = await import('../../../src/lab/figures/svg.js');
   const svg = await renderSvg({ data: { values: [{}] }, mark: { type: 'text', text: 'WWWWWWWW', fontSize: 30 } });
   const without = svg.replace('WWWWWWWW', '');
   expect(renderPng(svg).length).toBeGreaterThan(2 * renderPng(without).length);

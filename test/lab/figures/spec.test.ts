@@ -172,7 +172,7 @@ test('a long caption and many long labels stay within the figure', async () => {
   const caption = JSON.stringify(text).match(/"text":(\["CG[^\]]*\])/)?.[1] ?? '[]';
   const lines = JSON.parse(caption) as string[];
   expect(lines.length).toBeGreaterThan(2);
-  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(78);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(71);
 });
 
 const [sgdPoints = [], cgPoints = []] = figure.series.map(({ curves }) => curves[0]!);
@@ -182,9 +182,9 @@ test('one line a seed: thin lines of one colour, no bands, one legend entry', as
   const { view } = await run({ ...figure, lines: 'seeds', series });
   const lines = marks(view, 'line').map(([item]) => [item?.stroke, item?.strokeWidth]);
   expect(lines).toEqual([
-    ['#fd8d3c', 1],
-    ['#fd8d3c', 1],
-    ['#253494', 1],
+    ['#fd8d3c', 1.2],
+    ['#fd8d3c', 1.2],
+    ['#253494', 1.2],
   ]);
   expect(marks(view, 'area')).toEqual([]);
   expect(marks(view, 'text', 'legend-label').map(([item]) => item?.text)).toEqual(['SGD', 'CG']);
@@ -208,4 +208,51 @@ test('other runs are drawn first, pale, in the colour and dash of their variant'
 test('an axis limit is kept to the point', async () => {
   const { view } = await run({ ...figure, xMax: 3.3 });
   expect(domain(view, 'x')).toEqual([0, 3.3]);
+});
+
+test('the y axis leaves out what is not in view, and no less than 0 for a band', async () => {
+  const curve = [
+    { x: 0, mean: 2, std: null },
+    { x: 1, mean: 0.3, std: 0.5 },
+    { x: 9, mean: 50, std: null },
+  ];
+  const { view } = await run({ ...figure, xMax: 2, series: [{ ...figure.series[0]!, curves: [curve] }] });
+  expect(domain(view, 'y')).toEqual([0, 2]);
+});
+
+test('beyond the limit of y a line leaves the plot; its place far away is held near enough to draw', async () => {
+  const curve = [
+    { x: 0, mean: 2, std: null },
+    { x: 1, mean: 1e30, std: null },
+  ];
+  const exploding = {
+    ...figure,
+    yMax: 3,
+    series: [...figure.series, { ...figure.series[0]!, label: 'x', curves: [curve] }],
+  };
+  const { view } = await run(exploding);
+  expect(domain(view, 'y')).toEqual([1, 3]);
+  const { values } = figureSpec(exploding).data as { values: { mean: number }[] };
+  expect(values.at(-1)?.mean).toBe(3 + 20 * 2);
+});
+
+test('one evaluation alone has axes to be on', async () => {
+  const { view } = await run({
+    ...figure,
+    series: [{ ...figure.series[0]!, curves: [[{ x: 0, mean: 2.3, std: null }]] }],
+  });
+  for (const [low, high] of [domain(view, 'x'), domain(view, 'y')]) expect(high).toBeGreaterThan(low!);
+});
+
+test('the y axis begins and ends at a tick, and wastes little room', async () => {
+  const curve = [
+    { x: 0, mean: 2.42, std: null },
+    { x: 1, mean: 0.76, std: null },
+  ];
+  const { view } = await run({ ...figure, series: [{ ...figure.series[0]!, curves: [curve] }] });
+  expect(domain(view, 'y')).toEqual([0.5, 2.5]);
+  const labels = marks(view, 'text', 'axis-label')
+    .flat()
+    .map((item) => item.text);
+  expect(labels).toEqual(expect.arrayContaining(['0.5', '1.0', '1.5', '2.0', '2.5']));
 });

@@ -1,0 +1,66 @@
+/** Where the axes of a figure begin and end, and where their ticks are: the same in every format. */
+import { scale } from 'vega';
+import type { FigureData } from './spec.js';
+
+export interface Axis {
+  readonly domain: readonly [number, number];
+  readonly ticks: readonly number[];
+}
+
+/** About as many steps an axis may have between its ticks; of those that waste equal room, the first. */
+const stepCounts = [6, 5, 7];
+
+/**
+ * Both axes. x begins at 0 and ends at the given limit or at a tick; y has ticks at both ends, takes the room that means
+ * and bands in view need, no less than 0 for what is never negative and no more than 1 for fractions, and ends at its
+ * limit if values go beyond.
+ */
+export function axesOf({ series, xMax, yMax, yKind }: FigureData): { readonly x: Axis; readonly y: Axis } {
+  const points = series.flatMap(({ curves, behind = [] }) => [...curves, ...behind].flat());
+  const drawn = points.filter(({ mean }) => Number.isFinite(mean));
+  const xEnd = xMax ?? Math.max(...drawn.map(({ x }) => x));
+  const values = drawn
+    .filter(({ x }) => x <= xEnd)
+    .flatMap(({ mean, std }) => [
+      mean,
+      mean + (std ?? 0),
+      mean < 0 ? mean - (std ?? 0) : Math.max(0, mean - (std ?? 0)),
+    ])
+    .filter(Number.isFinite);
+  const highest = Math.min(Math.max(...values), yMax ?? Infinity, yKind === 'fraction' ? 1 : Infinity);
+  const lowest = yKind === 'fraction' ? 0 : Math.min(...values);
+  return { x: axis(0, xEnd, xMax === undefined), y: axis(lowest, highest, true) };
+}
+
+function axis(low: number, high: number, nice: boolean): Axis {
+  // One value alone still needs an axis to be on.
+  const end = high > low ? high : low + (Math.abs(low) || 1);
+  const [first, ...others] = stepCounts.map((count): Axis => {
+    const linear = (scale('linear') as () => LinearScale)().domain([low, end]);
+    if (nice) linear.nice(count);
+    const [from = low, to = end] = linear.domain();
+    return { domain: [from, to], ticks: linear.ticks(count) };
+  }) as [Axis, ...Axis[]];
+  return others.reduce((least, other) => (lengthOf(other) < lengthOf(least) ? other : least), first);
+}
+
+function lengthOf({ domain: [low, high] }: Axis): number {
+  return high - low;
+}
+
+interface LinearScale {
+  domain(): number[];
+  domain(ends: readonly number[]): LinearScale;
+  nice(count: number): LinearScale;
+  ticks(count: number): number[];
+}
+
+/** Renderers fail on coordinates far outside the page. */
+const farthest = 20;
+
+/** A value, held within twenty lengths of its axis: out of sight, and a line there is as steep as one can see. */
+export function within(axis: Axis, value: number): number {
+  const [low, high] = axis.domain;
+  const room = farthest * lengthOf(axis);
+  return Math.min(Math.max(value, low - room), high + room);
+}
