@@ -28,7 +28,8 @@ Examples:
   hbp plot fig4                    fig4_1 and fig4_2
   hbp plot --original              from the authors' runs if imported, else the recorded ones
   hbp plot --original --overlay    your runs over theirs
-  hbp plot exp01 --format pdf --out paper/figures`;
+  hbp plot exp01 --format pdf --out paper/figures
+  hbp plot fig4 --format tex       TikZ with its data, for documents that load pgfplots`;
 
 /** `hbp plot`: figures from runs. */
 export function plotCommand(): Command {
@@ -40,7 +41,7 @@ export function plotCommand(): Command {
     .addOption(new Option('--quick', 'draw the runs made with --quick').conflicts('runs'))
     .option('--runs <dir>', 'draw another folder of runs')
     .addOption(
-      new Option('--format <list>', 'what to write besides the vega-lite spec')
+      new Option('--format <list>', 'what to write besides the vega-lite spec; tex is TikZ (pgfplots)')
         .argParser(parseFormats)
         .default(figureFormats, figureFormats.join(',')),
     )

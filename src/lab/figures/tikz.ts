@@ -106,7 +106,7 @@ function plots(figure: FigureData): string[] {
       return drawn.length === 0 ? [] : [comment(series.label), ...drawn];
     });
   const bands = (curves: readonly Curve[], color: string, opacity: number): string[] =>
-    curves.flatMap((curve) =>
+    (figure.lines === 'mean' ? curves : []).flatMap((curve) =>
       bandsOf(curve).map((outline) =>
         addplot(`draw=none, fill=${color}, fill opacity=${opacity}`, outline, figure, axes, ' -- cycle'),
       ),

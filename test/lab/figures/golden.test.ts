@@ -77,13 +77,13 @@ async function essentials(data: FigureData): Promise<string> {
   // Bands and lines of other runs come first, then one's own bands, then one's own lines.
   const drawn = [...areas, ...lines].filter((mark) => mark.drawn);
   const kinds = [...new Set(drawn.map(({ kind }) => kind))];
-  const [xTitle, yTitle] = vega.axes?.flatMap((axis) => axis.title ?? []) ?? [];
+  const [xTitle = '', yTitle = ''] = vega.axes?.flatMap(({ title }) => (typeof title === 'string' ? title : [])) ?? [];
   const labels = marks(view, 'text', 'axis-label').map((items) => items.map(text).join(' '));
   const title = vega.title as { text: string[]; subtitle: string[] };
   return [
     [...title.text, ...title.subtitle].join(' | '),
-    `x       ${String(xTitle)}, ${domain(view, 'x').join(' to ')}: ${labels.at(-2)}`,
-    `y       ${String(yTitle)}, ${domain(view, 'y').join(' to ')}: ${labels.at(-1)}`,
+    `x       ${xTitle}, ${domain(view, 'x').join(' to ')}: ${labels.at(-2)}`,
+    `y       ${yTitle}, ${domain(view, 'y').join(' to ')}: ${labels.at(-1)}`,
     ...legend.map(({ label, look }) => `legend  ${label}: ${look}`),
     ...kinds.map((kind) => {
       const names = drawn.filter((mark) => mark.kind === kind).map(({ label }) => label);

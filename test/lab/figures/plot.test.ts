@@ -6,6 +6,7 @@ import { RunError } from '../../../src/errors.js';
 import { figureFormats, planFigures, plotFigures, selectFigures } from '../../../src/lab/figures/index.js';
 import { storeSource } from '../../../src/lab/results/source.js';
 import { experiments, trainPretending } from './fixtures.js';
+import { readTex } from './tex.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hbp-figures-'));
 const runs = join(folder, 'runs');
@@ -18,14 +19,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('figures are real SVG, PNG and PDF files, the same bytes every time, beside a spec that opens elsewhere', async () => {
+test('figures are real SVG, PNG, PDF and TeX files, the same bytes every time, beside a spec that opens elsewhere', async () => {
   const outDir = join(folder, 'formats');
   const [figure] = await plotFigures(fig4, { ...options, outDir });
-  expect(figure?.files).toEqual(['vl.json', 'svg', 'png', 'pdf'].map((ending) => join(outDir, `fig4_1.${ending}`)));
+  expect(figure?.files).toEqual(
+    ['vl.json', 'svg', 'png', 'pdf', 'tex'].map((ending) => join(outDir, `fig4_1.${ending}`)),
+  );
   expect(figure?.missing).toEqual(['CG, 4 blocks (exp02/blocks-4)']);
-  expect(readdirSync(outDir).sort()).toEqual(['fig4_1.pdf', 'fig4_1.png', 'fig4_1.svg', 'fig4_1.vl.json']);
+  expect(readdirSync(outDir).sort()).toEqual(
+    ['pdf', 'png', 'svg', 'tex', 'vl.json'].map((ending) => `fig4_1.${ending}`),
+  );
 
-  const [spec, svg, png, pdf] = (figure?.files ?? []).map((file) => readFileSync(file));
+  const [spec, svg, png, pdf, tex] = (figure?.files ?? []).map((file) => readFileSync(file));
   const parsed = JSON.parse(String(spec)) as TopLevelSpec;
   expect(parsed.$schema).toBe('https://vega.github.io/schema/vega-lite/v6.json');
   expect(compile(parsed).spec.marks?.length).toBeGreaterThan(0);
@@ -39,10 +44,19 @@ test('figures are real SVG, PNG and PDF files, the same bytes every time, beside
   expect(pdf?.subarray(0, 5).toString()).toBe('%PDF-');
   expect(String(pdf)).toContain('DejaVuSans');
   expect(String(pdf)).toContain('(D:19700101000000Z)');
+  // The page is as large as the picture.
+  const [, width, height] = /viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(String(svg)) ?? [];
+  expect(String(pdf)).toContain(`/MediaBox [0 0 ${0.75 * Number(width)} ${0.75 * Number(height)}]`);
+  expect(readTex(String(tex)).legend.map(({ label }) => label)).toEqual([
+    'SGD',
+    'CG, 1 block',
+    'CG, 2 blocks',
+    'CG, 16 blocks',
+  ]);
 
   const again = join(folder, 'again');
   const [second] = await plotFigures(fig4, { ...options, outDir: again });
-  expect(second?.files.map((file) => readFileSync(file))).toEqual([spec, svg, png, pdf]);
+  expect(second?.files.map((file) => readFileSync(file))).toEqual([spec, svg, png, pdf, tex]);
 });
 
 test('text takes ink in the PNG: without its font it would vanish', async () => {
