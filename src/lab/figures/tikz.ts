@@ -90,10 +90,10 @@ function numberFormat(ticks: readonly number[]): string {
   return `/pgf/number format/.cd, fixed, fixed zerofill, precision=${decimals}, 1000 sep={,}`;
 }
 
-/** As many columns as fit: a letter takes some 4.3 pt, the line beside the label and the gap 32 pt. */
+/** As many columns as fit: a letter takes some 3.9 pt, the line beside the label and the gap 27 pt. */
 function legendColumns(series: readonly Series[]): number {
   const longest = Math.max(...series.map(({ label }) => label.length));
-  return Math.max(1, Math.min(series.length, Math.floor(room / (32 + 4.3 * longest))));
+  return Math.max(1, Math.min(series.length, Math.floor(room / (27 + 3.9 * longest))));
 }
 
 /** The same layers as in the SVG: bands behind, lines behind, bands, lines, dots; none of them asks for a legend entry. */

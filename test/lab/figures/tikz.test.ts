@@ -249,6 +249,8 @@ if (!hasTex) process.stderr.write('the TikZ figures are read, not compiled: ther
     drawn({ name: 'fig4_1', source }),
     drawn({ name: 'fig5a_2', source }),
     drawn({ name: 'fig5b_1', source }),
+    drawn({ name: 'figS6_2', source }),
+    drawn({ name: 'exp01/train_loss', source }),
     drawn({ name: 'exp08/wall_test_accuracy', source }),
     drawn({ name: 'fig5a_1', source: exploding, behind: source }),
   ];
