@@ -5,6 +5,7 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
+import { md5 } from './checksum.js';
 import type { Split } from './dataset.js';
 import type { Counts, Splits, StoredKind } from './kind.js';
 import { emptySplit } from './kind.js';
@@ -33,7 +34,7 @@ export const cifar10: StoredKind = {
   downloads: [
     {
       file: 'cifar-10-binary.tar.gz',
-      md5: 'c32a1d4ab5d03f1284b67883e8d87530',
+      checksum: md5('c32a1d4ab5d03f1284b67883e8d87530'),
       urls: ['https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'],
     },
   ],

@@ -1,7 +1,7 @@
 /** One file from the network: resumable, checked, from the first mirror that has it. */
 import { open, rm, stat } from 'node:fs/promises';
 import { DataError, messageOf } from '../../errors.js';
-import { md5Of } from './checksum.js';
+import { checksumOf } from './checksum.js';
 import type { Download } from './kind.js';
 
 export interface DownloadProgress {
@@ -22,7 +22,7 @@ class BrokenOff extends DataError {}
 const MAX_TRIES = 5;
 
 /**
- * Downloads into `part`, going on from what is there. Returns when `part` has the right md5; if it throws, what was
+ * Downloads into `part`, going on from what is there. Returns when `part` has the right checksum; if it throws, what was
  * received stays for the next time, unless its checksum was wrong.
  *
  * @throws DataError  naming for every mirror what went wrong
@@ -43,15 +43,16 @@ export async function download(what: Download, part: string, options: DownloadOp
 }
 
 async function fromMirror(what: Download, url: string, part: string, options: DownloadOptions): Promise<void> {
+  const { algorithm, digest } = what.checksum;
   for (;;) {
     const before = await sizeOf(part);
-    if (before > 0 && (await md5Of(part)) === what.md5) return;
+    if (before > 0 && (await checksumOf(part, algorithm)).digest === digest) return;
     await receivePersistently(what.file, url, part, options);
-    const found = await md5Of(part);
-    if (found === what.md5) return;
+    const found = await checksumOf(part, algorithm);
+    if (found.digest === digest) return;
     await rm(part);
     // A resumed file may be made of two different ones: that deserves one try from the start.
-    if (before === 0) throw new DataError(`sent a file with md5 ${found}, expected ${what.md5}`);
+    if (before === 0) throw new DataError(`sent a file with ${algorithm} ${found.digest}, expected ${digest}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { DatasetName } from '../config/schema.js';
 import { listArchive } from './archive.js';
-import { md5Of } from './checksum.js';
+import { hasChecksum } from './checksum.js';
 import { unpackFiles } from './fetch.js';
 import { holdsAny, storedKinds } from './index.js';
 import { install, type Installed, type InstallOptions } from './install.js';
@@ -62,8 +62,7 @@ export async function importDataset(
   options: InstallOptions = {},
 ): Promise<Installed> {
   if (form === 'archive') {
-    const md5 = await md5Of(path);
-    const official = kind.downloads.some((item) => item.md5 === md5);
+    const official = await isOfficial(kind, path);
     return install(kind, dataDir, { source: path, official }, (folder) => unpackFiles(kind, path, folder), options);
   }
   await kind.check(path);
@@ -72,4 +71,9 @@ export async function importDataset(
     for (const file of files) await copyFile(join(path, file), join(folder, file), constants.COPYFILE_FICLONE);
   };
   return install(kind, dataDir, { source: path, official: await hasOfficialFiles(kind, path) }, copy, options);
+}
+
+async function isOfficial(kind: StoredKind, archive: string): Promise<boolean> {
+  for (const { checksum } of kind.downloads) if (await hasChecksum(archive, checksum)) return true;
+  return false;
 }

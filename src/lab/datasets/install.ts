@@ -1,7 +1,7 @@
 /** Putting a dataset in place: complete and checked, or not at all. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { StoredKind } from './kind.js';
@@ -23,7 +23,7 @@ export function homeOf(kind: StoredKind, dataDir: string): string {
 }
 
 /**
- * Fills a hidden folder beside the final place, reads the dataset from there in full, and only then moves it there.
+ * Installs a dataset, read in full.
  *
  * @param fill  puts the files into the folder it is given
  * @throws DataError  something is there already (without `force`), or what was filled in is not the dataset
@@ -31,18 +31,42 @@ export function homeOf(kind: StoredKind, dataDir: string): string {
 export async function install(
   kind: StoredKind,
   dataDir: string,
-  origin: Pick<Receipt, 'source' | 'official'>,
+  origin: Origin,
   fill: (folder: string) => Promise<void>,
+  options: InstallOptions,
+): Promise<Installed> {
+  const fingerprint = async (folder: string): Promise<string> => fingerprintOf(await kind.read(folder, kind.size));
+  return installFolder(homeOf(kind, dataDir), origin, { fill, fingerprint }, options);
+}
+
+export type Origin = Omit<Receipt, 'fingerprint'>;
+
+export interface Contents {
+  /** Puts the files into the folder it is given. */
+  readonly fill: (folder: string) => Promise<void>;
+  /** Reads them back in full. @throws DataError they are not what they should be */
+  readonly fingerprint: (folder: string) => Promise<string>;
+}
+
+/**
+ * Fills a hidden folder beside the final place, reads everything from there, and only then moves it there. What fails
+ * leaves nothing behind.
+ *
+ * @throws DataError  something is there already (without `force`), or as `contents` throws
+ */
+export async function installFolder(
+  home: string,
+  origin: Origin,
+  contents: Contents,
   { force = false, signal }: InstallOptions,
 ): Promise<Installed> {
-  const home = homeOf(kind, dataDir);
   refuseExisting(home, force);
-  await mkdir(dirname(home), { recursive: true });
-  const staging = await mkdtemp(join(dirname(home), `.${kind.name}-`));
+  const firstMade = await mkdir(dirname(home), { recursive: true });
+  const staging = await mkdtemp(join(dirname(home), `.${basename(home)}-`));
   try {
-    await fill(staging);
+    await contents.fill(staging);
     signal?.throwIfAborted();
-    const fingerprint = fingerprintOf(await kind.read(staging, kind.size));
+    const fingerprint = await contents.fingerprint(staging);
     signal?.throwIfAborted();
     const receipt = { ...origin, fingerprint };
     await writeReceipt(staging, receipt);
@@ -54,6 +78,20 @@ export async function install(
     throw new DataError(error.message.replaceAll(staging, origin.source), { cause: error });
   } finally {
     await rm(staging, { recursive: true, force: true });
+    if (firstMade !== undefined) await removeEmpty(dirname(home), firstMade);
+  }
+}
+
+/** Removes a folder and those above it up to `last`, as far as they are empty. */
+async function removeEmpty(folder: string, last: string): Promise<void> {
+  try {
+    for (let each = folder; ; each = dirname(each)) {
+      await rmdir(each);
+      if (each === last) return;
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Checksum } from './checksum.js';
 import type { Dataset, Split } from './dataset.js';
 import type { DatasetName } from '../config/schema.js';
 
@@ -19,7 +20,7 @@ interface Facts extends Pick<Dataset, 'shape' | 'classes' | 'mean' | 'std'> {
 /** One file of an official source. */
 export interface Download {
   readonly file: string;
-  readonly md5: string;
+  readonly checksum: Checksum;
   /** Tried in this order. */
   readonly urls: readonly string[];
 }

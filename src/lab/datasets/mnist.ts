@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { gunzip, createGunzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import { DataError, messageOf } from '../../errors.js';
+import { md5 } from './checksum.js';
 import type { Split } from './dataset.js';
 import type { Counts, Splits, StoredKind } from './kind.js';
 
@@ -49,7 +50,7 @@ const files = {
 type FileName = keyof typeof files;
 const fileNames = Object.keys(files) as FileName[];
 
-const md5: Record<FileName, string> = {
+const checksums: Record<FileName, string> = {
   'train-images-idx3-ubyte': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
   'train-labels-idx1-ubyte': 'd53e105ee54ea40749a09fcbcd1e9432',
   't10k-images-idx3-ubyte': '9fb629c4189551a2d022fa330f9573f3',
@@ -73,7 +74,7 @@ export const mnist: StoredKind = {
   packed: false,
   downloads: fileNames.map((name) => ({
     file: `${name}.gz`,
-    md5: md5[name],
+    checksum: md5(checksums[name]),
     urls: mirrors.map((mirror) => `${mirror}${name}.gz`),
   })),
   check: async (folder) => {

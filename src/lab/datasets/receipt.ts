@@ -8,6 +8,10 @@ const receiptSchema = z.object({
   source: z.string().describe('where it came from'),
   official: z.boolean().describe('the source had the published checksum'),
   fingerprint: z.string().describe('of the whole set'),
+  archive: z
+    .object({ bytes: z.number().int().describe('size'), blob: z.string().describe('git blob id') })
+    .exactOptional()
+    .describe("the zip that the authors' runs came from"),
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 

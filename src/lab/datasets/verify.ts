@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { DatasetName } from '../config/schema.js';
-import { md5Of } from './checksum.js';
+import { hasChecksum } from './checksum.js';
 import { fingerprintOf } from './fingerprint.js';
 import { datasetKind, findDataset, findStored, type Location, missingMessage } from './index.js';
 import type { Counts, GeneratedKind, StoredKind } from './kind.js';
@@ -67,9 +67,9 @@ async function verifyGenerated(kind: GeneratedKind, dirs: readonly string[]): Pr
 /** Whether the files themselves have published checksums, and these are right. */
 export async function hasOfficialFiles(kind: StoredKind, folder: string): Promise<boolean> {
   if (kind.packed) return false;
-  for (const { file, md5 } of kind.downloads) {
+  for (const { file, checksum } of kind.downloads) {
     const path = join(folder, file);
-    if (!existsSync(path) || (await md5Of(path)) !== md5) return false;
+    if (!existsSync(path) || !(await hasChecksum(path, checksum))) return false;
   }
   return true;
 }

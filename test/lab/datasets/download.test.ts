@@ -25,7 +25,11 @@ const { url, log } = await serve({
     void response.writeHead(206, { 'content-range': 'bytes 5-9/300000' }).end('abcde'),
   '/empty': (_request, response) => void response.writeHead(200).end(),
 });
-const from = (...paths: string[]) => ({ file: 'a.gz', md5, urls: paths.map((path) => url + path) });
+const from = (...paths: string[]) => ({
+  file: 'a.gz',
+  checksum: { algorithm: 'md5', digest: md5 } as const,
+  urls: paths.map((path) => url + path),
+});
 const requests = (path: string): string[] => log.filter((line) => line.startsWith(`${path} `));
 
 describe('download', () => {
@@ -119,7 +123,7 @@ describe('download', () => {
   });
 
   it('says that nobody answers', async () => {
-    const nobody = { file: 'a.gz', md5, urls: ['http://127.0.0.1:1/a.gz'] };
+    const nobody = { ...from(), urls: ['http://127.0.0.1:1/a.gz'] };
     await expect(download(nobody, freshPart())).rejects.toThrow(/127\.0\.0\.1:1\/a\.gz did not answer \(/);
   });
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create, Header } from 'tar';
+import type { Checksum } from '../../../src/lab/datasets/checksum.js';
 import { cifar10 } from '../../../src/lab/datasets/cifar10.js';
 import { fetchDataset, fetchStored } from '../../../src/lab/datasets/fetch.js';
 import { findSources, importDataset } from '../../../src/lab/datasets/import.js';
@@ -21,7 +22,10 @@ const fresh = (): string => {
   return folder;
 };
 afterEach(() => rmSync(join(root, 'fresh'), { recursive: true, force: true })); // CIFAR-10 is large
-const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
+const md5 = (bytes: Uint8Array): Checksum => ({
+  algorithm: 'md5',
+  digest: createHash('md5').update(bytes).digest('hex'),
+});
 /** Everything in a folder, hidden things too. */
 const contents = (folder: string): string[] => readdirSync(folder).sort();
 
@@ -40,13 +44,13 @@ const { url, log } = await serve({
 });
 const cifarHere: StoredKind = {
   ...cifar10,
-  downloads: [{ file: 'cifar-10-binary.tar.gz', md5: md5(archiveBytes), urls: [`${url}/cifar-10-binary.tar.gz`] }],
+  downloads: [{ file: 'cifar-10-binary.tar.gz', checksum: md5(archiveBytes), urls: [`${url}/cifar-10-binary.tar.gz`] }],
 };
 const mnistHere: StoredKind = {
   ...mnist,
   downloads: mnist.downloads.map((item) => ({
     ...item,
-    md5: md5(digits[item.file]!),
+    checksum: md5(digits[item.file]!),
     urls: [`${url}/nowhere`, `${url}/${item.file}`],
   })),
 };
