@@ -31,7 +31,7 @@ export function seedName(seed: number): string {
 
 /** The seed that such a name says; undefined for any other name. */
 export function seedOfName(name: string): number | undefined {
-  const [, digits] = /^seed(\d{1,10})$/.exec(name) ?? [];
+  const [, digits] = /^seed(0|[1-9]\d{0,9})$/.exec(name) ?? [];
   return digits === undefined ? undefined : Number(digits);
 }
 
@@ -54,15 +54,19 @@ interface PublishedExperiment {
 
 const mixed = { namesActivation: false, kind: () => 'cifar10', atol: zeroAsInt } as const;
 const sorted = { namesActivation: true, namesBlocks: false, kind: optimizerKind, atol: pythonFloat } as const;
-const published: Readonly<Record<string, PublishedExperiment>> = {
-  exp01: { ...mixed, folder: 'exp01_reproduce_chen_figures', namesBlocks: false },
-  exp02: { ...mixed, folder: 'exp02_chen_splitting', namesBlocks: true },
-  exp08: { ...sorted, folder: 'exp08_c4d3_optimization' },
-  exp09: { ...sorted, folder: 'exp09_c3d3_optimization' },
-};
+const published: ReadonlyMap<string, PublishedExperiment> = new Map([
+  ['exp01', { ...mixed, folder: 'exp01_reproduce_chen_figures', namesBlocks: false }],
+  ['exp02', { ...mixed, folder: 'exp02_chen_splitting', namesBlocks: true }],
+  ['exp08', { ...sorted, folder: 'exp08_c4d3_optimization' }],
+  ['exp09', { ...sorted, folder: 'exp09_c3d3_optimization' }],
+]);
 
 /** First folders of the published experiments: by these a tree is recognised. */
-export const publishedFolders: readonly string[] = Object.values(published).map(({ folder }) => folder);
+export const publishedFolders: readonly string[] = [...published.values()].map(({ folder }) => folder);
+
+export function isPublished(experiment: string): boolean {
+  return published.has(experiment);
+}
 
 function optimizerKind(optimizer: OptimizerSpec): string {
   return optimizer.kind === 'cg-newton' ? optimizer.curvature : optimizer.kind;
@@ -70,7 +74,7 @@ function optimizerKind(optimizer: OptimizerSpec): string {
 
 /** `exp08_c4d3_optimization/cvp`; an experiment of one's own has its name: `mine/cvp`. */
 export function experimentDir(experiment: string, optimizer: OptimizerSpec): string {
-  const known = published[experiment];
+  const known = published.get(experiment);
   return known ? `${known.folder}/${known.kind(optimizer)}` : `${experiment}/${optimizerKind(optimizer)}`;
 }
 
@@ -80,7 +84,7 @@ export function experimentDir(experiment: string, optimizer: OptimizerSpec): str
  * no two of them share a folder.
  */
 export function runDirName(experiment: string, variant: NamedVariant): string {
-  const known = published[experiment];
+  const known = published.get(experiment);
   const parameters = {
     ...modelParameters(variant.model, known),
     batch: pythonInt(variant.batchSize),

@@ -61,12 +61,23 @@ export function archivedRunDir(root: string, experiment: string, variant: NamedV
 
 /** As `readArchivedVariant`, for the folder of a run. */
 export function readRunDir(dir: string, pace: Pace): ArchivedRuns {
-  const folders = foldersIn(dir).flatMap((name) => {
-    const seed = seedOfName(name);
-    return seed !== undefined && hasMetrics(join(dir, name)) ? [{ seed, folder: join(dir, name) }] : [];
-  });
+  const folders = seedFolders(dir);
   if (folders.length === 0) return readMerged(dir, pace);
-  return combine(folders.sort((a, b) => a.seed - b.seed).map(({ seed, folder }) => readSeed(seed, folder, pace)));
+  return combine(folders.map(({ seed, folder }) => readSeed(seed, folder, pace)));
+}
+
+/** The seeds that have a folder with metrics in the folder of a run, ascending. */
+export function seedsIn(dir: string): number[] {
+  return seedFolders(dir).map(({ seed }) => seed);
+}
+
+function seedFolders(dir: string): { seed: number; folder: string }[] {
+  return foldersIn(dir)
+    .flatMap((name) => {
+      const seed = seedOfName(name);
+      return seed !== undefined && hasMetrics(join(dir, name)) ? [{ seed, folder: join(dir, name) }] : [];
+    })
+    .sort((a, b) => a.seed - b.seed);
 }
 
 /** What is known of one seed: rows, or why there are none; and what its files lack. */

@@ -33,6 +33,15 @@ export function seedList(seeds: Seeds, where = 'seeds'): number[] {
   return checked(typeof seeds === 'number' ? [seeds] : seeds, where);
 }
 
+/** Ascending seeds as `0-2,7`: what `parseSeeds` reads. */
+export function formatSeeds(seeds: readonly number[]): string {
+  const ranges = seeds.reduce<[number, number][]>((made, seed) => {
+    const last = made.at(-1);
+    return last?.[1] === seed - 1 ? [...made.slice(0, -1), [last[0], seed]] : [...made, [seed, seed]];
+  }, []);
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+}
+
 function checked(seeds: readonly number[], where: string): number[] {
   const unique = [...new Set(seeds)].sort((a, b) => a - b);
   if (unique.length > maxSeeds) throw wrong(where, `${unique.length} seeds`, `at most ${maxSeeds}`);
