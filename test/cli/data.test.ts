@@ -1,10 +1,12 @@
 import { jest } from '@jest/globals';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataCommand } from '../../src/cli/data.js';
 import { RunError } from '../../src/errors.js';
 import { gzipped, mnistFiles, temporaryFolder, writeCifar10, writeFiles } from '../lab/datasets/fixtures.js';
-import { serve, stallAfter } from '../lab/datasets/server.js';
+import { file, serve, stallAfter } from '../lab/datasets/server.js';
+import { runFiles, sgdDir, writeTree } from '../lab/archive/fixtures.js';
+import { entriesOf, makeZip } from '../lab/archive/zip-maker.js';
 
 const root = temporaryFolder();
 let folders = 0;
@@ -34,7 +36,10 @@ async function hbpData(...args: string[]): Promise<{ out: string; err: string }>
 const parsed = async (...args: string[]): Promise<unknown> =>
   JSON.parse((await hbpData(...args, '--json')).out) as unknown;
 
-const { url } = await serve({ '/cifar-10-binary.tar.gz': stallAfter(Buffer.alloc(5000, 1), 2000) });
+const { url } = await serve({
+  '/cifar-10-binary.tar.gz': stallAfter(Buffer.alloc(5000, 1), 2000),
+  '/dat.zip': file(makeZip(entriesOf(runFiles(sgdDir, [0])))),
+});
 
 describe('hbp data', () => {
   it('status says what is where', async () => {
@@ -45,10 +50,12 @@ describe('hbp data', () => {
       { name: 'cifar10', state: 'complete', official: false, folder: join(dir, 'cifar-10-batches-bin') },
       { name: 'mnist', state: 'broken', folder: join(dir, 'mnist') },
       { name: 'synthetic-cifar10', state: 'generated' },
+      { name: 'paper', state: 'missing', official: false },
     ]);
     const { out } = await hbpData('status', '--data-dir', dir);
     expect(out).toMatch(/cifar10 +complete +not known/);
     expect(out).toMatch(/mnist +broken .*train-images-idx3-ubyte is missing/);
+    expect(out).toMatch(/paper +not here \(hbp data fetch paper\)/);
   });
 
   it('looks where HBP_DATA_DIR says', async () => {
@@ -56,7 +63,7 @@ describe('hbp data', () => {
     writeCifar10(dir);
     process.env['HBP_DATA_DIR'] = dir;
     try {
-      expect(await parsed('status')).toMatchObject([{ folder: dir }, {}, {}]);
+      expect(await parsed('status')).toMatchObject([{ folder: dir }, {}, {}, {}]);
     } finally {
       delete process.env['HBP_DATA_DIR'];
     }
@@ -75,6 +82,41 @@ describe('hbp data', () => {
     await expect(hbpData('import', from, '--as', 'mnist', '--data-dir', dir)).rejects.toThrow(/--force replaces it/);
     await hbpData('import', from, '--as', 'mnist', '--data-dir', dir, '--force');
     expect(readdirSync(dir)).toEqual(['mnist']);
+  });
+
+  it("import takes the authors' runs by name, by option and by their look, and says what it found", async () => {
+    const zip = join(fresh(), 'dat.zip');
+    const stranger = sgdDir.replace('batch_500', 'batch_50');
+    const files = { ...runFiles(sgdDir, [0, 1, 2, 5]), ...runFiles(stranger, [7]), 'notes.txt': 'x' };
+    writeFileSync(zip, makeZip(entriesOf(files, 'dat/')));
+    const dir = fresh();
+    const { out } = await hbpData('import', 'paper', zip, '--data-dir', dir);
+    expect(out).toMatch(
+      /^paper: in .*paper, not known to be official, sha256:[0-9a-f]{64}\n1 file of other kinds left out/,
+    );
+    expect(out).toMatch(/\nexp01\/sgd +SGD +0-2,5 +3 *\n/);
+    expect(out).toMatch(/Variants without runs:\n  exp01\/cg-ggn\n/);
+    expect(out).toContain(`Runs of no variant:\n  ${stranger} (seeds 7)`);
+    expect(await parsed('verify', 'paper', '--data-dir', dir)).toMatchObject([
+      { name: 'paper', official: false, found: [{ variant: 'sgd', seeds: [0, 1, 2, 5], evaluations: [3, 3] }] },
+    ]);
+    expect((await hbpData('status', '--data-dir', dir)).out).toMatch(/paper +complete +not known/);
+    await expect(hbpData('import', zip, '--data-dir', dir)).rejects.toThrow(/paper is there already; --force/);
+    const unpacked = writeTree(fresh(), runFiles(sgdDir, [0]));
+    for (const args of [[unpacked], [unpacked, '--as', 'paper'], ['paper', unpacked, '--as', 'paper']]) {
+      expect(await parsed('import', ...args, '--data-dir', dir, '--force')).toMatchObject([
+        { name: 'paper', leftOut: 0, found: [{ seeds: [0] }] },
+      ]);
+    }
+    expect(readdirSync(dir)).toEqual(['paper']);
+  });
+
+  it('fetch refuses another file than the published dat.zip', async () => {
+    const dir = fresh();
+    await expect(hbpData('fetch', 'paper', '--from', url, '--data-dir', dir)).rejects.toThrow(
+      /dat\.zip could not be downloaded: .*git blob id/,
+    );
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('verify reports every dataset before it fails for one', async () => {
@@ -108,7 +150,11 @@ describe('hbp data', () => {
 
   it.each([
     [['fetch', 'cifar'], /Allowed choices are cifar10, mnist, synthetic-cifar10/],
-    [['import', '.', '--as', 'synthetic-cifar10'], /Allowed choices are cifar10, mnist/],
+    [['import', '.', '--as', 'synthetic-cifar10'], /Allowed choices are cifar10, mnist, paper/],
+    [['import', 'paper'], /where is it\? hbp data import paper <path>/],
+    [['import', 'papr', 'dat.zip'], /found "papr" before a path, did you mean "paper"/],
+    [['import', 'mnist', '.', '--as', 'paper'], /mnist cannot be imported --as paper/],
+    [['import', 'paper', 'nowhere.zip'], /nowhere\.zip does not exist/],
   ])('refuses %j', async (args, message) => {
     await expect(hbpData(...args)).rejects.toThrow(message);
   });

@@ -77,8 +77,8 @@ const typeBits = 0o170000;
 
 function problemOf(entry: Entry): string | undefined {
   const { fileName, generalPurposeBitFlag, externalFileAttributes } = entry;
-  // Bit 0: encrypted, bit 6: strongly, bit 13: even the directory is.
-  if ((generalPurposeBitFlag & 0b10_0000_0100_0001) !== 0) return `the encrypted ${fileName}`;
+  // Bit 0: encrypted, bit 13: even the directory is.
+  if ((generalPurposeBitFlag & 0b10_0000_0000_0001) !== 0) return `the encrypted ${fileName}`;
   // The upper half is a Unix mode, whatever system the header names as the one that wrote it.
   if (((externalFileAttributes >>> 16) & typeBits) === linkType) return `the link ${fileName}`;
   if (fileName.includes('\0')) return `the path ${JSON.stringify(fileName)}`;
@@ -110,9 +110,9 @@ async function reading<T>(archive: string, action: () => Promise<T>): Promise<T>
   } catch (error) {
     if (error instanceof DataError) throw error;
     const message = messageOf(error);
-    // yauzl's words for a name that leads out of the archive.
-    if (/^(absolute path|invalid relative path|invalid characters in fileName):/.test(message)) {
-      throw new DataError(`${archive} is refused: it holds the ${message}`, { cause: error });
+    // yauzl's words for a name that leads out of the archive, and for one that nobody can read.
+    if (/^(absolute path|invalid relative path|invalid characters in fileName):|^strong encryption/.test(message)) {
+      throw new DataError(`${archive} is refused: it holds ${message}`, { cause: error });
     }
     throw broken(archive, message, error);
   }
