@@ -5,6 +5,7 @@ import { cleanCommand } from './clean.js';
 import { compareCommand } from './compare.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
+import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
 import { plotCommand } from './plot.js';
 import { runCommand } from './run.js';
@@ -50,6 +51,7 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     runCommand,
     plotCommand,
     compareCommand,
+    exportCommand,
     dataCommand,
     statusCommand,
     cleanCommand,

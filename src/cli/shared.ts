@@ -20,6 +20,7 @@ export const folders = {
   original: (): string => ownOrShipped('data', 'original'),
   datasets: (): string => resolve('data', 'datasets'),
   figures: (): string => resolve('fig'),
+  exports: (): string => resolve('data', 'export'),
 };
 
 /** Where datasets are looked for, in this order: --data-dir or HBP_DATA_DIR, then the default folder. */

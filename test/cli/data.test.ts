@@ -94,8 +94,8 @@ describe('hbp data', () => {
     expect(out).toMatch(
       /^paper: in .*paper, not known to be official, sha256:[0-9a-f]{64}\n1 file of other kinds left out/,
     );
-    expect(out).toMatch(/\nexp01\/sgd +SGD +0-2,5 +3 *\n/);
-    expect(out).toMatch(/Variants without runs:\n  exp01\/cg-ggn\n/);
+    expect(out).toMatch(/\nexp01\/sgd +SGD +0-2,5 +3/);
+    expect(out).toMatch(/Variants without runs:\n {2}exp01\/cg-ggn\n/);
     expect(out).toContain(`Runs of no variant:\n  ${stranger} (seeds 7)`);
     expect(await parsed('verify', 'paper', '--data-dir', dir)).toMatchObject([
       { name: 'paper', official: false, found: [{ variant: 'sgd', seeds: [0, 1, 2, 5], evaluations: [3, 3] }] },

@@ -50,7 +50,7 @@ function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> 
 
 const hbp = (...args: string[]): Promise<Ended> => start(...args).ended;
 
-const commands = ['list', 'run', 'plot', 'data', 'status', 'clean', 'doctor'];
+const commands = ['list', 'run', 'plot', 'export', 'data', 'status', 'clean', 'doctor'];
 
 it('lists its commands, and every command has help with examples', async () => {
   const { code, stdout } = await hbp('--help');
