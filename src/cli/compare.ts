@@ -62,11 +62,11 @@ export function compareCommand(): Command {
     .action(compare);
 }
 
-function compare(names: readonly string[], flags: CompareFlags): void {
+async function compare(names: readonly string[], flags: CompareFlags): Promise<void> {
   const sides: Sides = flags.original
-    ? { theirs: originalRuns() }
+    ? { theirs: await originalRuns() }
     : {
-        theirs: flags.against === undefined ? originalRuns() : storeSource(flags.against, 'other runs'),
+        theirs: flags.against === undefined ? await originalRuns() : storeSource(flags.against, 'other runs'),
         ours: ownRuns(flags),
       };
   const experimentsDir = folders.experiments();

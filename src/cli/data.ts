@@ -2,11 +2,11 @@ import { SingleBar } from 'cli-progress';
 import { Argument, Command, Option } from 'commander';
 import { existsSync } from 'node:fs';
 import { ConfigError, DataError, RunError } from '../errors.js';
+import { paperName } from '../lab/archive/home.js';
 import {
   fetchPaper,
   importPaper,
   looksLikePaper,
-  paperName,
   paperStatus,
   verifyPaper,
   type InstalledPaper,

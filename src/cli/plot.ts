@@ -54,7 +54,7 @@ export function plotCommand(): Command {
 async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   // Drawing libraries take longer to load than all else: only this command pays for them.
   const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
-  const sources = sourcesOf(flags);
+  const sources = await sourcesOf(flags);
   const { experiments, selected } = loadSelected(names);
   const wanted = names.length > 0 ? selected : withRuns(experiments, sources);
   const plotted = await plotFigures(selectFigures(planFigures(experiments), wanted), {
@@ -75,13 +75,14 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(sources);
 }
 
-function sourcesOf(flags: PlotFlags): FigureSources {
+async function sourcesOf(flags: PlotFlags): Promise<FigureSources> {
   if (flags.overlay && !flags.original) throw new ConfigError('--overlay draws over --original: give both');
   if (flags.original && !flags.overlay && (flags.quick || flags.runs !== undefined)) {
     throw new ConfigError('--original draws runs of its own: leave out --quick and --runs, or add --overlay');
   }
   if (!flags.original) return { source: ownRuns(flags) };
-  return flags.overlay ? { source: ownRuns(flags), behind: originalRuns() } : { source: originalRuns() };
+  const originals = await originalRuns();
+  return flags.overlay ? { source: ownRuns(flags), behind: originals } : { source: originals };
 }
 
 /** All experiments, with those whose files are named; and the names, files replaced by the names of what they hold. */

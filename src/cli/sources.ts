@@ -1,6 +1,8 @@
 /** Whose runs a command looks at: one's own by default, others by its options. */
+import { findPaper } from '../lab/archive/home.js';
+import { archiveSource } from '../lab/archive/source.js';
 import { storeSource, type RunSource } from '../lab/results/source.js';
-import { folders } from './shared.js';
+import { dataDirs, folders } from './shared.js';
 
 export interface SourceFlags {
   readonly quick?: true;
@@ -12,7 +14,8 @@ export function ownRuns({ quick, runs }: SourceFlags): RunSource {
   return storeSource(runs ?? folders.runs(), 'own runs');
 }
 
-/** The authors' runs if they have been imported, else the recorded runs that ship. */
-export function originalRuns(): RunSource {
-  return storeSource(folders.original(), 'recorded runs');
+/** The authors' runs if they have been imported (`hbp data import paper`), else the recorded runs that ship. */
+export async function originalRuns(): Promise<RunSource> {
+  const imported = findPaper(dataDirs());
+  return imported === undefined ? storeSource(folders.original(), 'recorded runs') : archiveSource(imported);
 }

@@ -88,6 +88,26 @@ test('--format tex writes TikZ beside the spec', async () => {
   expect(readFileSync('fig/fig4_1.tex', 'utf8')).toContain('\\begin{tikzpicture}');
 });
 
+test("--original draws the authors' runs once they are imported, from wherever datasets are", async () => {
+  const run = 'exp01_reproduce_chen_figures/cifar10/batch_500_lr_0.1_mom_0.9_opt_sgd';
+  mkdirSync(`data/datasets/paper/${run}/seed0`, { recursive: true });
+  writeFileSync(`data/datasets/paper/${run}/seed0/train_loss.csv`, 'wall,step,value\n0.5,500,2.3\n9,50000,1.9\n');
+  writeFileSync(
+    'data/datasets/paper/hbp-receipt.json',
+    JSON.stringify({ source: 'x', official: true, fingerprint: 'y' }),
+  );
+  try {
+    const out = await hbpPlot('exp01/train_loss', '--original', '--format', 'svg');
+    expect(out).toContain("drawn from the authors' runs (data/datasets/paper)");
+    expect(subtitle('exp01/train_loss')).toBe("CIFAR-10 · seed 0 · 1 epoch · the authors' runs");
+    expect(out).toMatch(/Missing, no data:\n {2}CG \(PCH, abs\) \(exp01\/pch-abs\)/);
+    await hbpPlot('exp01/train_loss', '--original', '--overlay', '--format', 'svg');
+    expect(subtitle('exp01/train_loss')).toMatch(/strong: own runs · pale: the authors' runs$/);
+  } finally {
+    rmSync('data/datasets', { recursive: true });
+  }
+});
+
 test('--quick draws the reduced runs and says so; --runs draws any folder', async () => {
   await hbpPlot('exp01/test_loss', '--quick', '--format', 'svg');
   expect(subtitle('exp01/test_loss')).toMatch(/seed 0 · 1 epoch · own runs at reduced size/);

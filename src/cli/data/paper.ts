@@ -1,5 +1,6 @@
 /** What `hbp data` says of the authors' runs. */
-import { paperName, type InstalledPaper, type PaperStatus, type VerifiedPaper } from '../../lab/archive/paper.js';
+import { paperName } from '../../lab/archive/home.js';
+import type { InstalledPaper, PaperStatus, VerifiedPaper } from '../../lab/archive/paper.js';
 import { surveyTree, type Survey } from '../../lab/archive/survey.js';
 import { loadAllExperiments } from '../../lab/config/load.js';
 import { formatSeeds } from '../../lab/config/seeds.js';

@@ -13,15 +13,14 @@ import {
   type Origin,
 } from '../datasets/install.js';
 import type { Download } from '../datasets/kind.js';
-import { readReceipt } from '../datasets/receipt.js';
+import { readReceipt } from '../receipt.js';
 import { treeFingerprint } from './fingerprint.js';
+import { findPaper, paperHome, paperName } from './home.js';
 import { copyFiles, listFolder } from './folder.js';
 import { publishedFolders } from './layout.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { findTree } from './tree.js';
 import { looksLikeZip, unpackZip } from './zip.js';
-
-export const paperName = 'paper';
 
 /** In the published repository, branch `release` and the commit that it was at when this was written. */
 export const paperDownload: Download = {
@@ -47,11 +46,6 @@ export interface FetchPaperOptions extends ImportPaperOptions, DownloadOptions {
   readonly from?: string | undefined;
   /** What is downloaded; only tests have another. */
   readonly what?: Download | undefined;
-}
-
-/** Where the runs are in a data dir. */
-export function paperHome(dataDir: string): string {
-  return resolve(dataDir, paperName);
 }
 
 /**
@@ -129,11 +123,6 @@ async function installTree(
   const contents = { fill, fingerprint: treeFingerprint };
   const installed = await installFolder(paperHome(dataDir), { source, official: false }, contents, options);
   return { ...installed, leftOut };
-}
-
-/** The folder of the authors' runs in the first data dir that has it; undefined where none has. */
-export function findPaper(dirs: readonly string[]): string | undefined {
-  return dirs.map(paperHome).find((home) => existsSync(home));
 }
 
 export type PaperStatus = { readonly name: typeof paperName; readonly official: boolean } & (

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { StoredKind } from './kind.js';
-import { type Receipt, writeReceipt } from './receipt.js';
+import { type Receipt, writeReceipt } from '../receipt.js';
 
 export interface InstallOptions {
   /** Replace what is there. */

@@ -7,7 +7,7 @@ import { hasChecksum } from './checksum.js';
 import { fingerprintOf } from './fingerprint.js';
 import { datasetKind, findDataset, findStored, type Location, missingMessage } from './index.js';
 import type { Counts, GeneratedKind, StoredKind } from './kind.js';
-import { readReceipt } from './receipt.js';
+import { readReceipt } from '../receipt.js';
 
 export type DatasetStatus = Location & { readonly name: DatasetName; readonly official: boolean };
 

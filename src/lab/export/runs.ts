@@ -1,11 +1,12 @@
 /** What of a run store is exported: of every variant the seeds that belong together. */
-import { ConfigError, DataError } from '../../errors.js';
+import { ConfigError } from '../../errors.js';
 import { didYouMean } from '../config/nearest.js';
 import type { RunSpec } from '../config/spec.js';
-import { listRuns, type RunInfo } from '../results/inspect.js';
-import { readMetrics, type MetricsRow } from '../results/metrics.js';
+import { listRuns } from '../results/inspect.js';
+import { readVariant } from '../results/merge.js';
+import type { MetricsRow } from '../results/metrics.js';
 import type { RunRecord } from '../results/record.js';
-import { seedlessHash, specDifferences } from '../results/spec-hash.js';
+import { distinct, remarksOf } from '../results/remarks.js';
 
 export interface SeedRun {
   readonly seed: number;
@@ -38,44 +39,20 @@ export function runsToExport(root: string, experiments?: readonly string[]): Var
     throw new ConfigError(`no runs of an experiment "${unknown}" in ${root}: ${didYouMean(unknown, known)}`);
   }
   const wanted = all.filter(({ experiment }) => experiments?.includes(experiment) ?? true);
-  const groups = groupBy(wanted, ({ experiment, variant }) => `${experiment}/${variant}`);
-  return groups.flatMap((runs) => toExport(runs) ?? []);
-}
-
-function toExport(runs: readonly RunInfo[]): VariantToExport | undefined {
-  const remarks = runs
-    .filter(({ state }) => state !== 'done')
-    .map(({ seed, state, reason }) => `seed ${seed} ${state}${reason === null ? '' : `: ${reason}`}`);
-  const readable = runs.flatMap((run) => {
-    try {
-      const seed = run.record && { seed: run.seed, rows: readMetrics(run.dir), record: run.record };
-      return seed && seed.rows.length > 0 ? [seed] : [];
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      remarks.push(`seed ${run.seed} left out: ${error.message}`);
-      return [];
-    }
+  const variants = distinct(wanted.map(({ experiment, variant }) => `${experiment}/${variant}`));
+  return variants.flatMap((name) => {
+    const [experiment = '', variant = ''] = name.split('/');
+    return toExport(root, experiment, variant) ?? [];
   });
-  const seeds = largestGroup(readable);
-  const [run] = runs;
+}
+
+function toExport(root: string, experiment: string, variant: string): VariantToExport | undefined {
+  const found = readVariant(root, experiment, variant);
+  const seeds = found.runs.flatMap(({ seed, rows }, i): SeedRun[] => {
+    const record = found.records?.[i];
+    return record && rows.length > 0 ? [{ seed, rows, record }] : [];
+  });
   const [first] = seeds;
-  if (!run || !first) return undefined;
-  for (const other of readable.filter((each) => !seeds.includes(each))) {
-    const differences = specDifferences(first.record.spec, other.record.spec);
-    remarks.push(`seed ${other.seed} left out, it ran with ${differences.join(', ') || 'other pictures'}`);
-  }
-  const { experiment, variant } = run;
-  return { experiment, variant, spec: first.record.spec, seeds, remarks };
-}
-
-/** The largest group of seeds that differ in nothing else; among equals the first. */
-function largestGroup(seeds: readonly SeedRun[]): readonly SeedRun[] {
-  const groups = groupBy(seeds, ({ record }) => `${seedlessHash(record.spec)} ${record.dataset.fingerprint}`);
-  return groups.sort((a, b) => b.length - a.length)[0] ?? [];
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
-  return [...groups.values()];
+  if (!first) return undefined;
+  return { experiment, variant, spec: first.record.spec, seeds, remarks: remarksOf(found) };
 }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../../errors.js';
+import { DataError } from '../errors.js';
 
 /** Written beside a dataset that hbp put in place: what it was then. */
 const receiptSchema = z.object({
