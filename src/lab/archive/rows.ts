@@ -31,11 +31,11 @@ export function seriesOf(table: NumberTable, where: string, valueColumn: string)
   ];
   if (step < 0 || value < 0) throw new DataError(`${where}:1: column "${step < 0 ? 'step' : valueColumn}" is missing`);
   let last = -1;
-  return table.rows.map(({ line, values }) => {
+  return table.rows.map((values, row) => {
     const samples = values[step] ?? NaN;
     if (!Number.isSafeInteger(samples) || samples <= last) {
       const expected = last < 0 ? 'a whole number' : `a whole number beyond ${last}`;
-      throw new DataError(`${where}:${line}: step: found ${samples}, expected ${expected}`);
+      throw new DataError(`${where}:${table.lineOf(row)}: step: found ${samples}, expected ${expected}`);
     }
     last = samples;
     return { samples, wall: wall < 0 ? NaN : (values[wall] ?? NaN), value: values[value] ?? NaN };

@@ -6,7 +6,9 @@ import { DataError, messageOf } from '../../errors.js';
 export interface NumberTable {
   readonly columns: readonly string[];
   /** An empty field is NaN. */
-  readonly rows: readonly { readonly line: number; readonly values: readonly number[] }[];
+  readonly rows: readonly (readonly number[])[];
+  /** The line of a row in the file. */
+  readonly lineOf: (row: number) => number;
   /** The last line had no newline: a torn write, left out. */
   readonly torn: boolean;
 }
@@ -29,35 +31,35 @@ export function readNumberTable(path: string, counts: (column: string) => boolea
 
 export function parseNumberTable(text: string, where: string, counts: (column: string) => boolean): NumberTable {
   const end = Math.max(text.lastIndexOf('\n'), text.lastIndexOf('\r')) + 1;
-  const [header, ...body] = records(text.slice(0, end), where);
+  const whole = text.slice(0, end);
+  const [header, ...body] = parseCsv<readonly string[]>(whole, where, { info: false });
   if (!header) throw new DataError(`${where}:1: found no header line`);
-  const wanted = header.record.map((name, index) => ({ name, index })).filter(({ name }) => counts(name));
-  return {
-    columns: wanted.map(({ name }) => name),
-    rows: body.map(({ record, info }) => ({
-      line: info.lines,
-      values: wanted.map(({ name, index }) => numberIn(record[index], name, `${where}:${info.lines}`)),
-    })),
-    torn: text.slice(end).trim() !== '',
-  };
+  const wanted = header.map((name, index) => ({ name, index })).filter(({ name }) => counts(name));
+  // Keeping every record's line doubles the time: they are counted once one is asked for.
+  const lineOf = (row: number): number =>
+    parseCsv<{ info: { lines: number } }>(whole, where, { info: true })[row + 1]?.info.lines ?? NaN;
+  const rows = body.map((record, row) =>
+    wanted.map(({ name, index }) => {
+      const found = numberIn(record[index]);
+      if (typeof found === 'number') return found;
+      throw new DataError(`${where}:${lineOf(row)}: ${name}: ${found.problem}`);
+    }),
+  );
+  return { columns: wanted.map(({ name }) => name), rows, lineOf, torn: text.slice(end).trim() !== '' };
 }
 
-interface CsvRecord {
-  readonly record: readonly string[];
-  readonly info: { readonly lines: number };
-}
-
-function records(text: string, where: string): CsvRecord[] {
+/** @param options whether a record is its fields, or an object that also says where it was */
+function parseCsv<T>(text: string, where: string, options: { readonly info: boolean }): T[] {
   try {
     const records: unknown = parse(text, {
+      ...options,
       bom: true,
-      info: true,
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,
       trim: true,
     });
-    return records as CsvRecord[]; // csv-parse types `info: true` as if it changed nothing
+    return records as T[]; // csv-parse types `info: true` as if it changed nothing
   } catch (error) {
     throw new DataError(`${where}: not a CSV file: ${messageOf(error)}`, { cause: error });
   }
@@ -74,13 +76,9 @@ const words: Readonly<Record<string, number>> = {
   '-infinity': -Infinity,
 };
 
-function numberIn(field: string | undefined, column: string, where: string): number {
-  if (field === undefined) throw new DataError(`${where}: ${column}: the line ends before it`);
-  const word = words[field.toLowerCase()];
-  if (word !== undefined) return word;
+function numberIn(field: string | undefined): number | { readonly problem: string } {
+  if (field === undefined) return { problem: 'the line ends before it' };
   // Number() would also take 0x10 and the like.
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(field) ? Number(field) : NaN;
-  if (Number.isNaN(value))
-    throw new DataError(`${where}: ${column}: found ${JSON.stringify(field)}, expected a number`);
-  return value;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(field)) return Number(field);
+  return words[field.toLowerCase()] ?? { problem: `found ${JSON.stringify(field)}, expected a number` };
 }

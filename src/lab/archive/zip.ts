@@ -81,7 +81,7 @@ function problemOf(entry: Entry): string | undefined {
   if ((generalPurposeBitFlag & 0b10_0000_0000_0001) !== 0) return `the encrypted ${fileName}`;
   // The upper half is a Unix mode, whatever system the header names as the one that wrote it.
   if (((externalFileAttributes >>> 16) & typeBits) === linkType) return `the link ${fileName}`;
-  if (fileName.includes('\0')) return `the path ${JSON.stringify(fileName)}`;
+  if (fileName.includes('\0')) return `the path ${fileName}`;
   return undefined;
 }
 
@@ -112,16 +112,21 @@ async function reading<T>(archive: string, action: () => Promise<T>): Promise<T>
     const message = messageOf(error);
     // yauzl's words for a name that leads out of the archive, and for one that nobody can read.
     if (/^(absolute path|invalid relative path|invalid characters in fileName):|^strong encryption/.test(message)) {
-      throw new DataError(`${archive} is refused: it holds ${message}`, { cause: error });
+      throw refused(archive, message);
     }
     throw broken(archive, message, error);
   }
 }
 
 function refused(archive: string, what: string): DataError {
-  return new DataError(`${archive} is refused: it holds ${what}`);
+  return new DataError(`${archive} is refused: it holds ${printable(what)}`);
 }
 
 function broken(archive: string, why: string, cause?: unknown): DataError {
-  return new DataError(`${archive} is not a whole zip archive: ${why}`, { cause });
+  return new DataError(`${archive} is not a whole zip archive: ${printable(why)}`, { cause });
+}
+
+/** Names in an archive may hold what a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

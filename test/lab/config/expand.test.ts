@@ -4,7 +4,7 @@ import { expandExperiment, selectVariants, variantsOf } from '../../../src/lab/c
 import { gridValues, joinParameters } from '../../../src/lab/config/grid.js';
 import { loadExperiment } from '../../../src/lab/config/load.js';
 import { experimentSchema, type Experiment } from '../../../src/lab/config/schema.js';
-import { parseSeeds } from '../../../src/lab/config/seeds.js';
+import { formatSeeds, parseSeeds } from '../../../src/lab/config/seeds.js';
 import { readGoldenJson } from '../results/golden.js';
 
 function withGrid(grid: Record<string, unknown>): Experiment {
@@ -156,10 +156,17 @@ describe('seed lists', () => {
     ['4294967296', 'seeds: found 4294967296, expected at most 4294967295'],
   ])('"%s" is refused', (text, message) => expect(() => parseSeeds(text)).toThrow(message));
 
+  it('are written as ranges', () => {
+    expect(formatSeeds([0, 1, 2, 5, 7, 8])).toBe('0-2,5,7-8');
+    expect(formatSeeds([])).toBe('');
+  });
+
   test('any set of seeds survives being written out', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(5000), { minLength: 1, maxLength: 50 }), (seeds) => {
-        expect(parseSeeds(seeds.join())).toEqual([...seeds].sort((a, b) => a - b));
+        const ascending = [...seeds].sort((a, b) => a - b);
+        expect(parseSeeds(seeds.join())).toEqual(ascending);
+        expect(parseSeeds(formatSeeds(ascending))).toEqual(ascending);
       }),
     );
   });
