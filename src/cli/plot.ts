@@ -1,20 +1,22 @@
 import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { ConfigError, DataError } from '../errors.js';
+import { withActivation } from '../lab/config/activation.js';
 import { variantsOf } from '../lab/config/expand.js';
-import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
+import { loadAllExperiments, loadExperiment, loadFurtherExperiments } from '../lab/config/load.js';
 import { didYouMean } from '../lab/config/nearest.js';
-import type { Experiment } from '../lab/config/schema.js';
+import type { Activation, Experiment } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
 import { originalRuns, ownRuns } from './sources.js';
-import { folders, print, printJson } from './shared.js';
+import { activationOption, folders, print, printJson } from './shared.js';
 
 interface PlotFlags {
   readonly original?: true;
   readonly overlay?: true;
   readonly quick?: true;
   readonly runs?: string;
+  readonly activation?: Activation;
   readonly format: readonly FigureFormat[];
   readonly out?: string;
   readonly json?: true;
@@ -40,6 +42,7 @@ export function plotCommand(): Command {
     .option('--overlay', 'with --original: your runs over theirs, theirs pale')
     .addOption(new Option('--quick', 'draw the runs made with --quick').conflicts('runs'))
     .option('--runs <dir>', 'draw another folder of runs')
+    .addOption(activationOption())
     .addOption(
       new Option('--format <list>', 'what to write besides the vega-lite spec; tex is TikZ (pgfplots)')
         .argParser(parseFormats)
@@ -55,7 +58,7 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   // Drawing libraries take longer to load than all else: only this command pays for them.
   const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
   const sources = await sourcesOf(flags);
-  const { experiments, selected } = loadSelected(names);
+  const { experiments, selected } = loadSelected(names, flags.activation);
   const wanted = names.length > 0 ? selected : withRuns(experiments, sources);
   const plotted = await plotFigures(selectFigures(planFigures(experiments), wanted), {
     ...sources,
@@ -85,16 +88,25 @@ async function sourcesOf(flags: PlotFlags): Promise<FigureSources> {
   return flags.overlay ? { source: ownRuns(flags), behind: originals } : { source: originals };
 }
 
-/** All experiments, with those whose files are named; and the names, files replaced by the names of what they hold. */
-function loadSelected(names: readonly string[]): { experiments: Experiment[]; selected: string[] } {
+/**
+ * All experiments, those of the folders in their folder and those whose files are named among them; and the names, files
+ * replaced by the names of what they hold. With another activation, experiments that have it already stay themselves.
+ */
+function loadSelected(
+  names: readonly string[],
+  activation?: Activation,
+): { experiments: Experiment[]; selected: string[] } {
   const experimentsDir = folders.experiments();
   const own = new Map(names.filter(isFile).map((file) => [file, loadExperiment(file, { experimentsDir })]));
-  const others = loadAllExperiments(experimentsDir).filter(
-    ({ name }) => ![...own.values()].some((x) => x.name === name),
-  );
+  const found = [
+    ...loadAllExperiments(experimentsDir),
+    ...loadFurtherExperiments(experimentsDir).flatMap(({ experiments }) => experiments),
+  ];
+  const all = [...found.filter(({ name }) => ![...own.values()].some((x) => x.name === name)), ...own.values()];
+  const drawn = new Map(all.map((each) => [each.name, activation ? withActivation(each, activation) : each]));
   return {
-    experiments: [...others, ...own.values()],
-    selected: names.map((name) => own.get(name)?.name ?? name),
+    experiments: [...drawn.values()],
+    selected: names.map((name) => own.get(name)?.name ?? name).map((name) => drawn.get(name)?.name ?? name),
   };
 }
 

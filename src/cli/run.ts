@@ -1,11 +1,12 @@
-import { resolve } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { backendNames, parseBackend, useBackend } from '../engine/backend/index.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
 import { ConfigError, DataError } from '../errors.js';
+import { withActivation } from '../lab/config/activation.js';
 import { expandExperiment } from '../lab/config/expand.js';
 import { loadExperiment } from '../lab/config/load.js';
-import type { DatasetName, Experiment } from '../lab/config/schema.js';
+import type { Activation, DatasetName, Experiment } from '../lab/config/schema.js';
 import { parseSeeds } from '../lab/config/seeds.js';
 import { runName, type RunSpec } from '../lab/config/spec.js';
 import { datasetKind, datasetNames, findDataset, missingMessage } from '../lab/datasets/index.js';
@@ -17,7 +18,7 @@ import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
 import { defaultMemoryLimit, parseBytes } from './bytes.js';
 import { createDisplay, describeOutcome, formatDuration } from './progress.js';
-import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
+import { activationOption, dataDirs, folders, formatTable, print, printJson } from './shared.js';
 
 interface Options {
   readonly variant?: string[];
@@ -25,6 +26,7 @@ interface Options {
   readonly epochs?: number;
   readonly quick?: true;
   readonly dataset?: DatasetName;
+  readonly activation?: Activation;
   readonly dataDir?: string;
   readonly backend: string;
   readonly jobs: number | 'auto';
@@ -46,6 +48,7 @@ export function runCommand(): Command {
     .option('--epochs <n>', 'number of epochs (default: that of the file)', positiveInteger)
     .option('--quick', "the file's reduced size: fewer epochs, samples and seeds, in a folder of its own")
     .addOption(new Option('--dataset <name>', 'train on another dataset').choices(datasetNames))
+    .addOption(activationOption())
     .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
     .addOption(
       new Option('--backend <name>', `what runs the maths: ${backendNames.join(', ')}`)
@@ -78,6 +81,8 @@ Examples:
   hbp run exp01 --variant sgd --seeds 0-2    three seeds of one variant
   hbp run exp01 --jobs 2 --threads 4         two runs side by side on four cores each
   hbp run exp01 --dataset cifar10 --data-dir ~/data --epochs 2 --seeds 0
+  hbp run exp08 --activation relu            exp08 with ReLUs, as exp08-relu
+  hbp run exp08-grid --variant adam          a part of a search of experiments/grids
   hbp run ./mine.yaml --dry-run              what an own experiment file means
 
 Ctrl-C stops after the current step, twice at once. Runs that are done are skipped, unfinished ones start again.`,
@@ -119,6 +124,7 @@ async function run(names: string[], options: Options): Promise<void> {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
   summarise(root, specs, outcomes, options);
+  if (!options.json) print(`Next: ${plotCommandFor(names, options)}`);
   process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(outcomes);
 }
 
@@ -132,7 +138,9 @@ function describePool({ name, description, jobs, threads }: PoolBackend, { threa
 /** All runs asked for; a dataset that is not there is found out before anything starts. */
 async function plan(names: string[], options: Options, searchDirs: readonly string[]): Promise<RunSpec[]> {
   const seeds = options.seeds === undefined ? undefined : parseSeeds(options.seeds, '--seeds');
-  const experiments = names.map((name) => loadExperiment(name, { experimentsDir: folders.experiments() }));
+  const { activation } = options;
+  const loaded = names.map((name) => loadExperiment(name, { experimentsDir: folders.experiments() }));
+  const experiments = loaded.map((experiment) => (activation ? withActivation(experiment, activation) : experiment));
   const { variant: variants, epochs, quick } = options;
   const expanded = experiments.map((experiment) => {
     const dataset = options.dataset ?? experiment.dataset;
@@ -144,6 +152,7 @@ async function plan(names: string[], options: Options, searchDirs: readonly stri
   const specs: RunSpec[] = [];
   const usable = new Map<DatasetName, DatasetName>();
   for (const { experiment, specs: wanted } of expanded) {
+    if (isSearch(experiment)) process.stderr.write(`${describeSearch(experiment, wanted)}\n`);
     const name = options.dataset ?? experiment.dataset;
     const dataset = usable.get(name) ?? (await usableDataset(name, searchDirs, options));
     usable.set(name, dataset);
@@ -151,6 +160,20 @@ async function plan(names: string[], options: Options, searchDirs: readonly stri
     specs.push(...wanted.map((spec) => ({ ...spec, dataset })));
   }
   return specs;
+}
+
+function isSearch({ variants }: Experiment): boolean {
+  return Object.values(variants).some(({ grid }) => grid);
+}
+
+/** How much is asked for: a search is large without looking it. */
+function describeSearch({ name }: Experiment, specs: readonly RunSpec[]): string {
+  const count = (key: 'variant' | 'seed', unit: string): string => {
+    const { size } = new Set(specs.map((spec) => spec[key]));
+    return `${size} ${unit}${size === 1 ? '' : 's'}`;
+  };
+  const runs = specs.length === 1 ? '1 run' : `${specs.length} runs`;
+  return `${name}: ${runs}, ${count('variant', 'variant')} on ${count('seed', 'seed')}`;
 }
 
 function describeQuick(specs: readonly RunSpec[], { epochs, seeds }: Experiment): string {
@@ -241,10 +264,19 @@ function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly O
   }
   const notStarted = specs.length - outcomes.length;
   if (notStarted > 0) print(`${notStarted} of ${specs.length} runs were not started`);
-  const experiments = [...new Set(specs.map(({ experiment }) => experiment))].join(' ');
   const unfinished = notStarted > 0 || outcomes.some((outcome) => !isFine(outcome));
   if (unfinished) print('The same command again trains what is not done');
-  print(`Next: hbp plot ${experiments}${options.quick ? ' --quick' : ''}`);
+}
+
+/** What draws the runs; to `hbp plot` a name with a slash is a figure, unless it is a file. */
+function plotCommandFor(names: readonly string[], { activation, quick }: Options): string {
+  const drawn = names.map((name) => (extname(name) === '' ? basename(name) : name));
+  return [
+    'hbp plot',
+    ...drawn,
+    ...(activation ? ['--activation', activation] : []),
+    ...(quick ? ['--quick'] : []),
+  ].join(' ');
 }
 
 interface Result {

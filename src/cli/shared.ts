@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
+import { Option } from 'commander';
 import pc from 'picocolors';
+import { activationSchema } from '../lab/config/schema.js';
 
 /** The folder of this package: where experiments and recorded runs ship. */
 const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -26,6 +28,12 @@ export const folders = {
 /** Where datasets are looked for, in this order: --data-dir or HBP_DATA_DIR, then the default folder. */
 export function dataDirs(dataDir = process.env['HBP_DATA_DIR']): string[] {
   return dataDir ? [resolve(dataDir), folders.datasets()] : [folders.datasets()];
+}
+
+/** Of the commands that take experiments; `withActivation` does it. */
+export function activationOption(): Option {
+  const description = 'the same experiments with another activation, under names of their own such as exp08-relu';
+  return new Option('--activation <name>', description).choices(activationSchema.options);
 }
 
 export function print(line = ''): void {

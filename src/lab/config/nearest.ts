@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The candidate that `word` is most likely a slip of; undefined when none is near. Case does not count. */
+/** The candidate that `word` is most likely a slip or the beginning of; undefined when none is near. Case does not count. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const scored = candidates.map((candidate) => ({
     candidate,
@@ -10,7 +10,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     (a, b) => (a && a.slips <= b.slips ? a : b),
     undefined,
   );
-  return best && best.slips <= Math.max(2, word.length / 3) ? best.candidate : undefined;
+  if (best && best.slips <= Math.max(2, word.length / 3)) return best.candidate;
+  return word.length > 2 ? candidates.find((candidate) => candidate.startsWith(word)) : undefined;
 }
 
 /** The end of an "unknown ..." message: the nearest candidate, else all of them. */

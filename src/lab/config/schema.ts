@@ -182,6 +182,7 @@ export type Experiment = z.infer<typeof experimentSchema>;
 export type Variant = z.infer<typeof variantSchema>;
 export type Figure = z.infer<typeof figureSchema>;
 export type Metric = z.infer<typeof metricSchema>;
+export type Activation = z.infer<typeof activationSchema>;
 export type ModelSpec = z.infer<typeof modelSchema>;
 export type OptimizerSpec = z.infer<typeof optimizerSchema>;
 export type SecondOrder = z.infer<typeof secondOrderSchema>;
