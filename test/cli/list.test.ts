@@ -34,6 +34,28 @@ test('experiments, variants, what they train with, and the state of their runs',
   expect(lineOf(text, 'cg-ggn ')).toMatch(/secondOrder zero, .*10 to do +1 to do/);
 });
 
+test('searches and more have a heading of their own, a line each; JSON leaves them out unless asked', async () => {
+  const text = await run(listCommand(), folder.path);
+  expect(lineOf(text, 'grids')).toBe('grids, trained when named (`hbp list NAME` shows one)');
+  expect(lineOf(text, 'exp08-grid')).toMatch(/^exp08-grid +Search for .* \(c4d3\) +cifar10 +189 +1890 to do\s*$/);
+  expect(lineOf(text, 'chen-mnist')).toMatch(/ mnist +4 +40 to do\s*$/);
+  expect(text).not.toContain('adam_batchSize_100');
+
+  const names = async (...args: string[]): Promise<string[]> =>
+    (JSON.parse(await run(listCommand(), folder.path, '--json', ...args)) as { name: string }[]).map(
+      ({ name }) => name,
+    );
+  const main = ['exp01', 'exp02', 'exp08', 'exp09'];
+  expect(await names()).toEqual(main); // what reproduce.sh trains
+  expect(await names('--all')).toEqual([...main, 'exp02-grid', 'exp08-grid', 'exp09-grid', 'chen-mnist']);
+  expect(await names('grids/exp09-grid')).toEqual(['exp09-grid']);
+});
+
+test('with another activation', async () => {
+  const text = await run(listCommand(), folder.path, 'exp08', '--activation', 'relu');
+  expect(text).toContain('exp08-relu: Optimisers on a convolutional network (c4d3), relu, on cifar10');
+});
+
 test('one experiment, by name or by file', async () => {
   const text = await run(listCommand(), folder.path, 'exp02');
   expect(text).toContain('CG, 16 blocks');

@@ -135,6 +135,60 @@ it('says what a run would take without training it', async () => {
   expect(existsSync(join(folder, 'data'))).toBe(false);
 });
 
+it.each([
+  ['grids/exp02-grid', 300, 30],
+  ['grids/exp08-grid', 1890, 189],
+  ['grids/exp09-grid', 1710, 171],
+  ['chen-mnist', 40, 0],
+])('says how many runs %s is: %i', async (name, runs, variants) => {
+  const { code, stdout, stderr } = await hbp('run', name, '--dry-run', '--dataset', 'synthetic-cifar10');
+  expect(code).toBe(0);
+  expect(stderr).toContain(variants > 0 ? `: ${runs} runs, ${variants} variants on 10 seeds` : '');
+  expect(stdout).toContain(`${runs} of ${runs} runs to train, about `);
+});
+
+it('trains a part of a search in a folder of its own, and an experiment with another activation in another', async () => {
+  const grid = experiment(2)
+    .replace('name: tiny', 'name: tiny-grid')
+    .replace('momentum: 0.9 } }', 'momentum: 0.9 }, grid: { batchSize: [50, 100], optimizer.lr: [0.1, 1] } }');
+  await writeFile(join(folder, 'tiny-grid.yaml'), grid);
+  const search = await hbp('run', './tiny-grid.yaml', '--quick', '--variant', 'sgd');
+  expect(search.code).toBe(0);
+  expect(search.stderr).toContain('tiny-grid: 4 runs, 4 variants on 1 seed\n');
+  expect(search.stdout).toContain('Next: hbp plot ./tiny-grid.yaml --quick\n');
+  const trained = await readdir(join(folder, 'data/runs-quick/tiny-grid'));
+  expect(trained.sort()).toEqual([
+    'sgd_batchSize_100_lr_0.1',
+    'sgd_batchSize_100_lr_1',
+    'sgd_batchSize_50_lr_0.1',
+    'sgd_batchSize_50_lr_1',
+  ]);
+  const rows = async (variant: string): Promise<string[]> =>
+    (await readFile(join(folder, 'data/runs-quick', variant, 'seed0/metrics.csv'), 'utf8')).trim().split('\n');
+  // 200 samples: 4 batches an epoch, or 2.
+  expect((await rows('tiny-grid/sgd_batchSize_50_lr_1')).map((row) => row.split(',')[0])).toEqual([
+    'step',
+    '1',
+    '5',
+    '8',
+  ]);
+  expect((await rows('tiny-grid/sgd_batchSize_100_lr_1')).map((row) => row.split(',')[0])).toEqual([
+    'step',
+    '1',
+    '3',
+    '4',
+  ]);
+
+  expect((await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd')).code).toBe(0);
+  const other = await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd', '--activation', 'tanh');
+  expect(other.stdout).toContain('Next: hbp plot ./tiny.yaml --activation tanh --quick\n');
+  expect(await rows('tiny-tanh/sgd')).not.toEqual(await rows('tiny/sgd'));
+  const drawn = await hbp('plot', './tiny.yaml', '--quick', '--activation', 'tanh', '--format', 'svg');
+  expect(drawn).toMatchObject({ code: 0 });
+  expect(existsSync(join(folder, 'fig/tiny-tanh/train_loss.svg'))).toBe(true);
+  expect((await hbp('plot', './tiny-grid.yaml', '--quick', '--format', 'svg')).code).toBe(0);
+});
+
 it('refuses to mix runs of different settings in one place', async () => {
   expect((await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd')).code).toBe(0);
   const other = await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd', '--epochs', '1');

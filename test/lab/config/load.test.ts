@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ConfigError } from '../../../src/errors.js';
 import { loadAllExperiments, loadExperiment } from '../../../src/lab/config/load.js';
 import { temporaryFolder } from '../results/support.js';
@@ -171,6 +171,36 @@ describe('finding experiments', () => {
     expect(byName.name).toBe('exp01');
     expect(loadExperiment(`./${shipped}/exp01.yaml`, { experimentsDir: '/nowhere' })).toEqual(byName);
     expect(loadAllExperiments(shipped)).toContainEqual(byName);
+  });
+
+  test('in folders within the folder: by name, by folder and name, by path', () => {
+    const load = (name: string) => loadExperiment(name, { experimentsDir: shipped });
+    const byName = load('exp08-grid');
+    expect(byName.name).toBe('exp08-grid');
+    expect(load('grids/exp08-grid')).toEqual(byName);
+    expect(load('experiments/grids/exp08-grid.yaml')).toEqual(byName);
+    expect(() => load('grids/exp08')).toThrow(
+      new ConfigError('unknown experiment "grids/exp08": did you mean "grids/exp08-grid"?'),
+    );
+    expect(() => load('nope/x')).toThrow(/^unknown experiment "nope\/x": known: exp01, .*, grids\/exp08-grid, /);
+    expect(() => load('experiments/grids')).toThrow(/^experiments\/grids: is a folder, expected an experiment file$/);
+  });
+
+  test('a path without an ending is a file, if there is one', () => {
+    const file = join(folder.path, 'mine');
+    writeFileSync(file, exp01);
+    expect(loadExperiment(relative('.', file), { experimentsDir: shipped }).name).toBe('exp01');
+  });
+
+  test('a name in two folders is ambiguous, a place is not', () => {
+    const dir = join(folder.path, 'twins');
+    for (const sub of ['', 'a', 'b']) {
+      mkdirSync(join(dir, sub), { recursive: true });
+      if (sub) writeFileSync(join(dir, sub, 'exp01.yaml'), exp01);
+    }
+    const load = (name: string) => loadExperiment(name, { experimentsDir: dir });
+    expect(() => load('exp01')).toThrow(/^two experiments are called "exp01": .*a\/exp01\.yaml and .*b\/exp01\.yaml$/);
+    expect(load('b/exp01').name).toBe('exp01');
   });
 
   test('JSON says the same as YAML', () => {
