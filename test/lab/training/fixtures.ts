@@ -1,6 +1,6 @@
 import type { RunSpec } from '../../../src/lab/config/spec.js';
 import { loadDataset } from '../../../src/lab/datasets/index.js';
-import type { Dataset } from '../../../src/lab/datasets/dataset.js';
+import type { Dataset, Split } from '../../../src/lab/datasets/dataset.js';
 import type { MetricsRow } from '../../../src/lab/results/metrics.js';
 import type { ProgressEvent } from '../../../src/lab/training/progress.js';
 import { type Ending, train } from '../../../src/lab/training/train.js';
@@ -41,6 +41,25 @@ export const exact = { ...tinySpec.optimizer, curvature: 'cvp' as const, blocks:
 
 export async function tinyDataset(): Promise<Dataset> {
   return loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 230, testSamples: 60 });
+}
+
+/** The middle of each picture, with the first so many of its channels. */
+export function cropped(dataset: Dataset, side: number, channels = dataset.shape[2]): Dataset {
+  const [height, width, all] = dataset.shape;
+  const [top, left] = [Math.floor((height - side) / 2), Math.floor((width - side) / 2)];
+  const crop = ({ count, images, labels }: Split): Split => ({
+    ...{ count, labels },
+    images: Uint8Array.from({ length: count * side * side * channels }, (_, i) => {
+      const [c, x, y] = [i % channels, Math.floor(i / channels) % side, Math.floor(i / channels / side) % side];
+      const picture = Math.floor(i / channels / side / side);
+      return images[((picture * height + top + y) * width + left + x) * all + c]!;
+    }),
+  });
+  return {
+    ...dataset,
+    ...{ shape: [side, side, channels], train: crop(dataset.train), test: crop(dataset.test) },
+    ...{ mean: dataset.mean.slice(0, channels), std: dataset.std.slice(0, channels) },
+  };
 }
 
 /** Train without a run store; what would have been stored comes back. */
