@@ -35,8 +35,19 @@ export function variantSettings(experiment: Experiment, variant: Variant): Setti
   };
 }
 
+/** Experiments do not change once they are read, and a search has hundreds of variants. */
+const expanded = new WeakMap<Experiment, readonly ExpandedVariant[]>();
+
 /** All variants in the order of the file, grids expanded. */
-export function variantsOf(experiment: Experiment): ExpandedVariant[] {
+export function variantsOf(experiment: Experiment): readonly ExpandedVariant[] {
+  const known = expanded.get(experiment);
+  if (known) return known;
+  const variants = expandVariants(experiment);
+  expanded.set(experiment, variants);
+  return variants;
+}
+
+function expandVariants(experiment: Experiment): ExpandedVariant[] {
   return Object.entries(experiment.variants).flatMap(([base, variant]) => {
     const { label, color, grid } = variant;
     const settings = variantSettings(experiment, variant);
@@ -56,7 +67,7 @@ export function variantsOf(experiment: Experiment): ExpandedVariant[] {
  *
  * @throws ConfigError  a name that selects nothing; suggests the nearest
  */
-export function selectVariants(experiment: Experiment, names: readonly string[]): ExpandedVariant[] {
+export function selectVariants(experiment: Experiment, names: readonly string[]): readonly ExpandedVariant[] {
   const all = variantsOf(experiment);
   for (const name of names) {
     if (all.some((variant) => isSelectedBy(variant, name))) continue;
