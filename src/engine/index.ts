@@ -122,5 +122,6 @@ export { type CgOptions, type CgReport, type CgResult, type CgStop, conjugateGra
 export { type BatchLoss, CgNewton, type CgNewtonOptions } from './optim/cg-newton.js';
 export { type EkfacOptions, Kfac, type KfacOptions, type KfacScaling } from './optim/kfac.js';
 export { Sgd, type SgdOptions } from './optim/sgd.js';
+export type { State, Stateful } from './optim/state.js';
 export type { UniformSource } from './random.js';
 export { checkSupport, type Quantity, type Support, supportOf } from './support.js';

@@ -2,6 +2,7 @@ import * as fused from '../fused.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { assignFlat, flatten, flatValues, groupsOf } from './flat.js';
+import { inOrder, numbered, numberIn, type State, type Stateful } from './state.js';
 
 /** Hyper-parameters of Adam. */
 export interface AdamOptions {
@@ -29,7 +30,7 @@ interface Moments {
  * with w_t = (1 - beta) / (1 - beta^t), so it is what we keep: both weights w_t are all that changes from step to step,
  * and they travel to the device as one tensor.
  */
-export class Adam {
+export class Adam implements Stateful {
   readonly #options: Required<AdamOptions>;
   /** By group of parameters. */
   readonly #moments: Moments[] = [];
@@ -86,6 +87,23 @@ export class Adam {
     const previous = this.#moments[group];
     if (previous) tf.dispose([previous.first, previous.second]);
     this.#moments[group] = { first: tf.keep(first), second: tf.keep(second) };
+  }
+
+  /** The moments and the number of steps taken. */
+  state(): State {
+    const list = (name: keyof Moments): Record<string, tf.Tensor> =>
+      numbered(
+        name,
+        this.#moments.map((moments) => moments[name]),
+      );
+    return { tensors: { ...list('first'), ...list('second') }, numbers: { step: this.#step } };
+  }
+
+  restore(state: State): void {
+    this.dispose();
+    const second = inOrder('second', state.tensors);
+    inOrder('first', state.tensors).forEach((first, i) => this.#moments.push({ first, second: second[i]! }));
+    this.#step = numberIn(state, 'step');
   }
 
   /** Free the moments and start again at step 0. */

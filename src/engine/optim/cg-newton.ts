@@ -4,6 +4,7 @@ import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { type CgOptions, type CgReport, type CgResult, conjugateGradients } from './cg.js';
 import { adaptDamping } from './levenberg-marquardt.js';
+import { numberIn, type State, type Stateful } from './state.js';
 
 /** Step length and damping, and when conjugate gradients stop. */
 export interface CgNewtonOptions extends CgOptions {
@@ -35,7 +36,7 @@ export interface BatchLoss {
  * Newton steps by conjugate gradients, block by block: for every parameter solve (alpha I + (1 - alpha) C) d = -g from
  * zero and add lr * d (arXiv 1902.01813, section 4; the systems of all parameters are solved in lockstep).
  */
-export class CgNewton {
+export class CgNewton implements Stateful {
   readonly #options: CgNewtonOptions;
   #alpha: number;
 
@@ -54,6 +55,15 @@ export class CgNewton {
   /** The damping of the next step. */
   get alpha(): number {
     return this.#alpha;
+  }
+
+  /** The damping. */
+  state(): State {
+    return { tensors: {}, numbers: { alpha: this.#alpha } };
+  }
+
+  restore(state: State): void {
+    this.#alpha = numberIn(state, 'alpha');
   }
 
   /**

@@ -6,6 +6,7 @@ import { checkSupport } from '../support.js';
 import * as tf from '../tf.js';
 import { type KroneckerLayer, kroneckerLayers } from './kronecker-layer.js';
 import { Sgd } from './sgd.js';
+import { behind, numberIn, type State, type Stateful, under } from './state.js';
 
 /** Hyper-parameters of K-FAC and EKFAC; what stands in a comment is the value if absent. */
 export interface KfacOptions {
@@ -76,7 +77,7 @@ const smallestEigenvalue = 1e-10;
  * replaces the products of eigenvalues by a running average of the squared per-sample gradients in these bases.
  * Directions are scaled by nu (`KfacScaling`) and then followed by momentum as in `Sgd`.
  */
-export class Kfac {
+export class Kfac implements Stateful {
   readonly #options: Required<Omit<KfacOptions, 'ekfac'>>;
   readonly #ekfac: Required<EkfacOptions> | null;
   readonly #sgd: Sgd;
@@ -209,6 +210,30 @@ export class Kfac {
     return tf.add(tf.mul(statDecay, previous), tf.mul((1 - statDecay) * factor, next));
   }
 
+  /** Factors, eigenbases with their scales, momentum, and the number of steps taken; damped scales follow from these. */
+  state(): State {
+    return {
+      tensors: {
+        ...under('momentum', this.#sgd.state().tensors),
+        ...byPart('factors', this.#factors, ['inputs', 'outputs']),
+        ...byPart('bases', this.#bases, ['inputs', 'outputs', 'scales']),
+      },
+      numbers: { step: this.#step },
+    };
+  }
+
+  restore(state: State): void {
+    this.dispose();
+    const { tensors } = state;
+    this.#sgd.restore({ tensors: behind('momentum', tensors), numbers: {} });
+    const factors = byPlace('factors', tensors, ['inputs', 'outputs']);
+    for (const [path, found] of factors) replace(this.#factors, path, found);
+    for (const [path, { scales, ...basis }] of byPlace('bases', tensors, ['inputs', 'outputs', 'scales'])) {
+      replace(this.#bases, path, { ...basis, ...tf.scoped(() => this.#scaling(scales)) });
+    }
+    this.#step = numberIn(state, 'step');
+  }
+
   /** Free factors, eigenbases and momentum, and start again at step 0. */
   dispose(): void {
     for (const tensors of [...this.#factors.values(), ...this.#bases.values()]) tf.dispose({ ...tensors });
@@ -235,4 +260,35 @@ function replace<T extends Factors>(map: Map<string, T>, path: string, next: T):
   if (previous) tf.dispose(Object.values(previous) as tf.Tensor[]);
   for (const tensor of Object.values(next) as tf.Tensor[]) tf.keep(tensor);
   map.set(path, next);
+}
+
+/** `name.inputs.<place>`, `name.outputs.<place>` and so on, of every layer. */
+function byPart<P extends string>(
+  name: string,
+  layers: ReadonlyMap<string, Readonly<Record<P, tf.Tensor>>>,
+  parts: readonly P[],
+): Record<string, tf.Tensor> {
+  return Object.fromEntries(
+    [...layers].flatMap(([path, tensors]) => parts.map((part) => [`${name}.${part}.${path}`, tensors[part]] as const)),
+  );
+}
+
+/** The way back from `byPart`. */
+function byPlace<P extends string>(
+  name: string,
+  tensors: Readonly<Record<string, tf.Tensor>>,
+  parts: readonly P[],
+): Map<string, Record<P, tf.Tensor>> {
+  const of = (part: P): Record<string, tf.Tensor> => behind(`${name}.${part}`, tensors);
+  const [first] = parts;
+  return new Map(
+    Object.keys(first ? of(first) : {}).map((path) => {
+      const found = parts.map((part) => {
+        const tensor = of(part)[path];
+        if (!tensor) throw new RangeError(`a state without ${name}.${part}.${path}: it is not whole`);
+        return [part, tensor] as const;
+      });
+      return [path, Object.fromEntries(found) as Record<P, tf.Tensor>];
+    }),
+  );
 }

@@ -2,6 +2,7 @@ import * as fused from '../fused.js';
 import type { PlacedParameter } from '../nn/sequential.js';
 import * as tf from '../tf.js';
 import { assignFlat, flatten, flatValues, groupsOf } from './flat.js';
+import { inOrder, numbered, type State, type Stateful } from './state.js';
 
 /** Hyper-parameters of gradient descent; no momentum and no weight decay if absent. */
 export interface SgdOptions {
@@ -19,7 +20,7 @@ export interface SgdOptions {
  * Gradient descent with momentum, as PyTorch defines it: with g = gradient + weightDecay * parameter,
  * buffer = momentum * buffer + g (at first g), parameter -= lr * buffer, or lr * (g + momentum * buffer) for Nesterov.
  */
-export class Sgd {
+export class Sgd implements Stateful {
   readonly #options: Required<SgdOptions>;
   /** By group of parameters. */
   readonly #buffers: tf.Tensor[] = [];
@@ -65,6 +66,16 @@ export class Sgd {
   #keep(group: number, buffer: tf.Tensor | undefined): void {
     this.#buffers[group]?.dispose();
     if (buffer) this.#buffers[group] = tf.keep(buffer);
+  }
+
+  /** The momentum buffers. */
+  state(): State {
+    return { tensors: numbered('buffer', this.#buffers), numbers: {} };
+  }
+
+  restore({ tensors }: State): void {
+    this.dispose();
+    this.#buffers.push(...inOrder('buffer', tensors));
   }
 
   /** Free the momentum buffers. */

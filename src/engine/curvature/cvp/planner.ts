@@ -1,4 +1,5 @@
 import type { CgReport } from '../../optim/cg.js';
+import type { State, Stateful } from '../../optim/state.js';
 import { type BlockSizes, cheapestRoute, costsOf, type Route, type RouteCost } from './routes.js';
 
 export interface PlannerOptions {
@@ -26,7 +27,7 @@ const firstGuess = 2;
  * Chooses the ways of Gauss-Newton products (see `routes.ts`), step after step: the number of products that a block will
  * take is about what it took the step before.
  */
-export class Planner {
+export class Planner implements Stateful {
   readonly #counts = new Map<string, number>();
   readonly #routes = new Map<string, Route>();
 
@@ -69,6 +70,16 @@ export class Planner {
     for (const [path, blocks] of Object.entries(reports)) {
       this.#counts.set(path, Math.max(1, ...blocks.map(({ iterations }) => iterations)));
     }
+  }
+
+  /** The numbers of products by place: the ways that they lead to differ in rounding. */
+  state(): State {
+    return { tensors: {}, numbers: Object.fromEntries(this.#counts) };
+  }
+
+  restore({ numbers }: State): void {
+    this.#counts.clear();
+    for (const [path, count] of Object.entries(numbers)) this.#counts.set(path, count);
   }
 
   /** What was chosen last, by place: for a log. */
