@@ -31,6 +31,9 @@ export class RunError extends HbpError {
   readonly exitCode = 1;
 }
 
+/** A training whose numbers are not finite any more: it would end in the same way again. Exit code 1. */
+export class DivergenceError extends RunError {}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -79,8 +79,17 @@ function bars(total: number): ProgressDisplay {
     onProgress: (event) => {
       if (event.type === 'start') {
         const { run, totalSteps, epochs } = event;
-        const empty = { run, epoch: '0.00', epochs, speed: '?', batch: '?', scores: 'not evaluated yet', left: '?' };
-        active.set(run, { bar: multi.create(totalSteps, 0, empty), totalSteps, epochs, speed: speedometer() });
+        const empty = {
+          run,
+          epoch: event.from.epoch.toFixed(2),
+          epochs,
+          speed: '?',
+          batch: '?',
+          scores: 'not evaluated yet',
+          left: '?',
+        };
+        const bar = multi.create(totalSteps, event.from.step, empty);
+        active.set(run, { bar, totalSteps, epochs, speed: speedometer() });
       } else if (event.type === 'step') {
         const entry = active.get(event.run);
         const rate = entry?.speed(event.step) ?? 0;
@@ -90,6 +99,9 @@ function bars(total: number): ProgressDisplay {
           batch: loss(event.batchLoss),
           left: formatDuration((entry.totalSteps - event.step) / rate),
         });
+      } else if (event.type === 'note') {
+        multi.log(`${event.run}: ${event.text}\n`);
+        multi.update();
       } else {
         active.get(event.run)?.bar.update({ scores: scores(event.row) });
       }
@@ -122,9 +134,11 @@ function lines(total: number): ProgressDisplay {
       if (event.type === 'start') {
         const { run, totalSteps, epochs } = event;
         active.set(run, { totalSteps, epochs, speed: speedometer(), rate: 0 });
-        write(`${run}: ${totalSteps} steps in ${epochs} epochs`);
+        const done = event.from.step > 0 ? `, ${event.from.step} of them done` : '';
+        write(`${run}: ${totalSteps} steps in ${epochs} epochs${done}`);
         return;
       }
+      if (event.type === 'note') return write(`${event.run}: ${event.text}`);
       const entry = active.get(event.run);
       if (!entry) return;
       if (event.type === 'step') {

@@ -12,7 +12,7 @@ import { runName, type RunSpec } from '../lab/config/spec.js';
 import { datasetKind, datasetNames, findDataset, missingMessage } from '../lab/datasets/index.js';
 import { inspectRun } from '../lab/results/inspect.js';
 import type { RunRecord } from '../lab/results/record.js';
-import { isDone, runDir } from '../lab/results/store.js';
+import { isDone, runDir, whyDiverged } from '../lab/results/store.js';
 import { flopsOf, measureFlops } from '../lab/training/estimate.js';
 import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
@@ -33,6 +33,8 @@ interface Options {
   readonly threads: number | 'auto';
   readonly memoryLimit: number;
   readonly force?: true;
+  readonly keepCheckpoint?: true;
+  readonly checkpointEvery: number;
   readonly dryRun?: true;
   readonly json?: true;
   readonly runs?: string;
@@ -69,7 +71,9 @@ export function runCommand(): Command {
         .default(defaultMemoryLimit(), 'half of what this machine has'),
     )
     .option('--runs <dir>', 'folder of the runs (default: data/runs, with --quick data/runs-quick)')
-    .option('--force', 'train again what is done')
+    .option('--force', 'train from scratch, also what is done')
+    .option('--checkpoint-every <minutes>', 'how much of a run a crash may cost', minutes, 2)
+    .option('--keep-checkpoint', 'leave the last checkpoint of done runs: they can go on with more --epochs')
     .option('--dry-run', 'say what would be trained and roughly how long, train nothing')
     .option('--json', 'print the outcomes as JSON')
     .addHelpText(
@@ -85,7 +89,9 @@ Examples:
   hbp run exp08-grid --variant adam          a part of a search of experiments/grids
   hbp run ./mine.yaml --dry-run              what an own experiment file means
 
-Ctrl-C stops after the current step, twice at once. Runs that are done are skipped, unfinished ones start again.`,
+Ctrl-C stops after the current step and stores a checkpoint, twice at once. Runs that are done are skipped, unfinished
+ones go on from their last checkpoint, as if they had never stopped. A run that diverged is left as it is. --force starts
+from scratch.`,
     )
     .action(run);
 }
@@ -95,24 +101,34 @@ async function run(names: string[], options: Options): Promise<void> {
   const root = options.runs === undefined ? folders.runs(options.quick) : resolve(options.runs);
   const searchDirs = dataDirs(options.dataDir);
   const specs = await plan(names, options, searchDirs);
-  const open = options.force ? specs : specs.filter((spec) => !isDone(root, spec));
+  const done = options.force ? [] : specs.filter((spec) => isDone(root, spec));
+  const diverged = specs.flatMap((spec): Extract<Outcome, { result: 'error' }>[] => {
+    const message = options.force ? null : whyDiverged(root, spec);
+    return message === null ? [] : [{ spec, result: 'error', message, exitCode: 1 }];
+  });
+  const settled = [...done, ...diverged.map(({ spec }) => spec)];
+  const open = specs.filter((spec) => !settled.includes(spec));
   if (options.dryRun) return showPlan(specs, open, options);
 
   const display = createDisplay(specs.length);
   const stop = new AbortController();
   const kill = new AbortController();
+  let stoppedAt = Infinity;
   const onSignal = (): void => {
-    if (stop.signal.aborted) return kill.abort();
+    // npm passes on what the terminal has sent to all: that is once.
+    if (stop.signal.aborted) return performance.now() - stoppedAt < sameSignalMs ? undefined : kill.abort();
     display.log('Stopping after the current step (once more: at once) ...');
+    stoppedAt = performance.now();
     stop.abort();
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const outcomes = specs.filter((spec) => !open.includes(spec)).map((spec): Outcome => ({ spec, result: 'skipped' }));
+  for (const signal of stopSignals) process.on(signal, onSignal);
+  const outcomes: Outcome[] = [...done.map((spec): Outcome => ({ spec, result: 'skipped' })), ...diverged];
   try {
     outcomes.forEach((outcome) => display.onOutcome(outcome));
     if (open.length > 0) {
       const trained = await trainAll(open, {
         ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false },
+        ...{ keepCheckpoint: options.keepCheckpoint ?? false, checkpointEveryMs: options.checkpointEvery * 60_000 },
         ...{ jobs: options.jobs, threads: options.threads, memoryLimit: options.memoryLimit },
         ...{ onProgress: display.onProgress, onOutcome: display.onOutcome, stop: stop.signal, kill: kill.signal },
         onReady: (ready) => display.log(describePool(ready, options)),
@@ -121,12 +137,17 @@ async function run(names: string[], options: Options): Promise<void> {
     }
   } finally {
     display.stop();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of stopSignals) process.off(signal, onSignal);
   }
   summarise(root, specs, outcomes, options);
   if (!options.json) print(`Next: ${plotCommandFor(names, options)}`);
   process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(outcomes);
 }
+
+/** A closed terminal (SIGHUP) is as good a reason as the others. */
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Two signals within this are one. */
+const sameSignalMs = 200;
 
 function describePool({ name, description, jobs, threads }: PoolBackend, { threads: wanted }: Options): string {
   const side = `${jobs} ${jobs === 1 ? 'run' : 'runs'} at a time`;
@@ -265,7 +286,7 @@ function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly O
   const notStarted = specs.length - outcomes.length;
   if (notStarted > 0) print(`${notStarted} of ${specs.length} runs were not started`);
   const unfinished = notStarted > 0 || outcomes.some((outcome) => !isFine(outcome));
-  if (unfinished) print('The same command again trains what is not done');
+  if (unfinished) print('The same command again goes on with what is not done');
 }
 
 /** What draws the runs; to `hbp plot` a name with a slash is a figure, unless it is a file. */
@@ -325,6 +346,12 @@ function exitCodeOf(outcomes: readonly Outcome[]): number {
     return isFine(outcome) ? 0 : 1;
   });
   return Math.max(0, ...codes);
+}
+
+function minutes(text: string): number {
+  const value = Number(text);
+  if (text === '' || !(value >= 0)) throw new InvalidArgumentError('A number of minutes is expected.');
+  return value;
 }
 
 function positiveInteger(text: string): number {

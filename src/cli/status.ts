@@ -2,12 +2,13 @@ import { relative } from 'node:path';
 import { Command } from 'commander';
 import { runName } from '../lab/config/spec.js';
 import { listRuns, type RunInfo } from '../lab/results/inspect.js';
+import { formatEpoch } from '../lab/results/resume.js';
 import { folders, formatTable, print, printJson } from './shared.js';
 
 /** `hbp status`: every run of a run store, as it is now. */
 export function statusCommand(): Command {
   return new Command('status')
-    .description('show every run: state, progress, last losses, and why it stopped')
+    .description('show every run: state, progress, last losses, why it stopped and where it will go on')
     .option('--quick', 'the runs made with --quick')
     .option('--runs <dir>', 'another folder of runs')
     .option('--json', 'print JSON')
@@ -33,7 +34,9 @@ function formatRun(run: RunInfo): string[] {
     row ? row.test_loss.toFixed(4) : '-',
     row ? `${(row.test_accuracy * 100).toFixed(1)}%` : '-',
     formatTime(run.record?.finishedAt ?? run.record?.heartbeatAt),
-    run.reason ?? '',
+    [run.reason, ...(run.goesOnAt ? [`goes on at epoch ${formatEpoch(run.goesOnAt.epoch)}`] : [])]
+      .filter(Boolean)
+      .join('; '),
   ];
 }
 

@@ -4,7 +4,7 @@
  */
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { xoroshiro128plus, xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
 
 export interface Random {
@@ -12,7 +12,7 @@ export interface Random {
   readonly uniform: () => number;
   /** Uniform in 0 .. n - 1, without bias. */
   readonly int: (n: number) => number;
-  /** Where the sequence stands. */
+  /** Where the sequence stands, for `randomAt`. */
   readonly getState: () => readonly number[];
 }
 
@@ -35,6 +35,11 @@ export function seededStreams(seed: number): SeededStreams {
     return randomOf(sequence.clone());
   };
   return { init: next(), shuffle: next(), subset: next() };
+}
+
+/** A stream that goes on where another one stood. */
+export function randomAt(state: readonly number[]): Random {
+  return randomOf(xoroshiro128plusFromState(state));
 }
 
 /** The distributions of this file on a generator of pure-rand, which they advance. */

@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { RunError } from '../../errors.js';
+import { DivergenceError } from '../../errors.js';
 import * as fused from '../fused.js';
 import * as tf from '../tf.js';
 
@@ -18,7 +18,7 @@ export type Eigh = (matrix: tf.Tensor) => Promise<SymmetricEigen>;
  * Eigendecomposition of a symmetric matrix [n, n]: by LAPACK's ssyevd in float32 where the backend has it (a second for
  * 2,000 rows), else by `eighOnHost`. It takes the event loop for as long.
  *
- * @throws RunError  the matrix has an entry that is not finite
+ * @throws DivergenceError  the matrix has an entry that is not finite
  */
 export const eigh: Eigh = async (matrix) => {
   checkSquare(matrix);
@@ -33,7 +33,7 @@ export const eigh: Eigh = async (matrix) => {
 /**
  * The same by ml-matrix (Householder and QL) in float64: a second for some 500 rows, minutes for 2,000.
  *
- * @throws RunError  the matrix has an entry that is not finite
+ * @throws DivergenceError  the matrix has an entry that is not finite
  */
 export const eighOnHost: Eigh = async (matrix) => {
   checkSquare(matrix);
@@ -57,5 +57,5 @@ function checkSquare({ shape, rank }: tf.Tensor): void {
 
 function checkFinite({ shape: [n] }: tf.Tensor, entries: Float32Array | Int32Array | Uint8Array): void {
   if (entries.every(Number.isFinite)) return;
-  throw new RunError(`no eigendecomposition: the ${n} x ${n} matrix has entries that are not finite`);
+  throw new DivergenceError(`no eigendecomposition: the ${n} x ${n} matrix has entries that are not finite`);
 }

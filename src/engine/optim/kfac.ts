@@ -107,7 +107,7 @@ export class Kfac implements Stateful {
    * @param trace      a forward pass; stays the caller's
    * @param gradients  of the mean loss of this pass; stay the caller's
    * @throws ConfigError  a layer with parameters that K-FAC does not know
-   * @throws RunError     a factor is not finite: the training has diverged
+   * @throws DivergenceError  a factor is not finite
    */
   async update(model: Sequential, trace: Trace, gradients: Gradients): Promise<KfacScaling> {
     const { TCov, TInv } = this.#options;

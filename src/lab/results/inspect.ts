@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DataError } from '../../errors.js';
+import { checkpointAhead } from './checkpoint.js';
 import { describeOwner, isAlive } from './owner.js';
 import { readRecord, type RunRecord } from './record.js';
 
@@ -15,6 +16,8 @@ export interface RunInfo {
   readonly reason: string | null;
   /** Part of the epochs that the last evaluation has seen, 0 to 1. */
   readonly progress: number;
+  /** Where `hbp run` would go on; null: at the beginning, or there is nothing to go on with. */
+  readonly goesOnAt: { readonly step: number; readonly epoch: number } | null;
   readonly record: RunRecord | null;
 }
 
@@ -28,10 +31,14 @@ export function inspectRun(dir: string): RunInfo {
   };
   try {
     const record = readRecord(dir);
-    return { ...place, ...stateOf(record), progress: progressOf(record), record };
+    const { state, reason } = stateOf(record);
+    const isOpen = state === 'interrupted' || state === 'failed';
+    const goesOnAt = isOpen ? checkpointAhead(dir) : null;
+    return { ...place, state, reason, progress: progressOf(record), goesOnAt, record };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    return { ...place, state: 'unreadable', reason: error.message, progress: 0, record: null };
+    const unread = { state: 'unreadable', reason: error.message, progress: 0, record: null } as const;
+    return { ...place, ...unread, goesOnAt: checkpointAhead(dir) };
   }
 }
 

@@ -9,7 +9,7 @@ import type { RunSpec } from '../config/spec.js';
 import { metricsColumns, type MetricsRow } from './metrics.js';
 import { ownerSchema } from './owner.js';
 
-const runSpecSchema: z.ZodType<RunSpec> = z.object({
+export const runSpecSchema: z.ZodType<RunSpec> = z.object({
   experiment: z.string(),
   variant: z.string(),
   label: z.string(),
@@ -26,7 +26,7 @@ const runSpecSchema: z.ZodType<RunSpec> = z.object({
 });
 
 /** Where a run's numbers come from besides its spec; the trainer knows it. */
-const environmentSchema = z.object({
+export const environmentSchema = z.object({
   versions: z.object({ hbp: z.string(), node: z.string(), tfjs: z.string() }),
   backend: z.string(),
   /** Of the package or library that computed; runs recorded before hbp wrote it lack this and `isa`. */
@@ -56,18 +56,33 @@ const rowSchema = z.object(
 );
 
 const time = z.iso.datetime();
+
+/** Where a run went on after it had ended early or crashed. */
+export const continuationSchema = z.object({
+  at: time,
+  step: z.number().int().nonnegative(),
+  /** What of the environment was other than before: `threads 1 -> 2`. */
+  changes: z.array(z.string()),
+});
+export type Continuation = z.infer<typeof continuationSchema>;
+
 const recordSchema = environmentSchema.extend({
   spec: runSpecSchema,
   specHash: z.string(),
   state: z.enum(['running', 'done', 'failed', 'interrupted']),
   /** Why a run failed or was interrupted. */
   reason: z.string().nullable(),
+  /** Of a failed run: the numbers are to blame, and would be again. */
+  diverged: z.literal(true).exactOptional(),
   startedAt: time,
   heartbeatAt: time,
   finishedAt: time.nullable(),
+  /** Of training, over all the times that it went on; what was lost with a crash does not count. */
   wallSeconds: z.number(),
   /** Ways of exact products that the last step took, by place; only of such runs. */
   routes: z.record(z.string(), z.string()).exactOptional(),
+  /** Every time that the run went on; `environment` is that of the last. */
+  continued: z.array(continuationSchema).exactOptional(),
   owner: ownerSchema,
   lastRow: rowSchema.nullable(),
 });

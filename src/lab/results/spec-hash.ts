@@ -15,6 +15,11 @@ export function specHash(spec: RunSpec): string {
   return hash({ ...spec, label: undefined });
 }
 
+/** Identity of the course that a run takes: runs that differ in their number of epochs alone begin in the same way. */
+export function courseHash(spec: RunSpec): string {
+  return hash({ ...spec, label: undefined, epochs: undefined });
+}
+
 /** Identity of what all seeds of a variant have in common; a shorter run is the beginning of a longer one. */
 export function trajectoryHash(spec: RunSpec): string {
   return hash({ ...spec, label: undefined, seed: undefined, epochs: undefined });
@@ -26,8 +31,13 @@ function hash(value: unknown): string {
 
 /** `epochs 100 -> 2`, one text for every key path in which two specs differ (labels and seeds aside). */
 export function specDifferences(from: RunSpec, to: RunSpec): string[] {
-  const before = leaves({ ...from, label: undefined, seed: undefined });
-  const after = leaves({ ...to, label: undefined, seed: undefined });
+  return differences({ ...from, label: undefined, seed: undefined }, { ...to, label: undefined, seed: undefined });
+}
+
+/** The same for any two objects. */
+export function differences(from: object, to: object): string[] {
+  const before = leaves(from);
+  const after = leaves(to);
   return [...new Set([...before.keys(), ...after.keys()])]
     .filter((path) => before.get(path) !== after.get(path))
     .map((path) => `${path} ${before.get(path) ?? 'none'} -> ${after.get(path) ?? 'none'}`);

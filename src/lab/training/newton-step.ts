@@ -5,6 +5,7 @@ import { inRowBlocks } from '../../engine/curvature/row-block-operator.js';
 import type { Sequential } from '../../engine/nn/sequential.js';
 import type { CgReport } from '../../engine/optim/cg.js';
 import { CgNewton } from '../../engine/optim/cg-newton.js';
+import { jointly, type Stateful } from '../../engine/optim/state.js';
 import * as tf from '../../engine/tf.js';
 import type { OptimizerSpec } from '../config/schema.js';
 import { inChunks } from './chunks.js';
@@ -28,6 +29,7 @@ function cgNewtonStepper(
   { checkEvery }: Resources,
   prepare: (batch: Batch) => Newton,
   learn: (reports: Readonly<Record<string, readonly CgReport[]>>) => void = () => undefined,
+  learnt: Readonly<Record<string, Stateful>> = {},
 ): Stepper {
   const newton = new CgNewton({ ...spec, ...(checkEvery && { checkEvery }) });
   return {
@@ -42,6 +44,7 @@ function cgNewtonStepper(
       observer.ended?.('solve');
       return score;
     },
+    ...jointly({ newton, ...learnt }),
     dispose: () => undefined,
   };
 }
@@ -109,7 +112,7 @@ export function exactStepper(
     const newton = prepare(batch);
     return { ...newton, curvature: blocks === 1 ? newton.curvature : split(model, newton.curvature, blocks) };
   };
-  return cgNewtonStepper(model, spec, observer, resources, inBlocks, learn);
+  return cgNewtonStepper(model, spec, observer, resources, inBlocks, learn, { planner });
 }
 
 function split(

@@ -18,12 +18,16 @@ export interface PoolOptions extends Parallelism {
   readonly backend: string;
   readonly dataDirs: readonly string[];
   readonly force: boolean;
+  /** Leave the last checkpoint of runs that are done. */
+  readonly keepCheckpoint: boolean;
+  /** Milliseconds between checkpoints, about. */
+  readonly checkpointEveryMs: number;
   /** Bytes for the steps of all runs side by side, about. */
   readonly memoryLimit: number;
   readonly onReady: (backend: PoolBackend) => void;
   readonly onProgress: ProgressListener;
   readonly onOutcome: (outcome: Outcome) => void;
-  /** When aborted, every run stops after its step and says so in its record. */
+  /** When aborted, every run stops after its step, stores a checkpoint and says so in its record. */
   readonly stop: AbortSignal;
   /** When aborted, the processes are killed where they stand. */
   readonly kill: AbortSignal;
@@ -51,33 +55,52 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
     options.onOutcome(outcome);
   };
   const threads = threadsPerRun(options, specs.length);
-  const start = (): Promise<Worker> => startWorker(options.backend, threads);
-  const first = await start();
-  const jobs = runsSideBySide(options, specs.length, first.ready);
-  const { name, description } = first.ready;
-  options.onReady({ name, description, jobs, threads: first.ready.threads });
-  const workers = [first, ...(await Promise.all(Array.from({ length: jobs - 1 }, start)))];
+  const children: ChildProcess[] = [];
+  const start = (): Promise<Worker> => startWorker(options.backend, threads, children);
   const stop = (): void =>
-    workers.forEach(({ child }) => child.connected && child.send({ type: 'stop' } satisfies ToWorker));
-  const kill = (): void => workers.forEach(({ child }) => child.kill('SIGKILL'));
+    children.forEach((child) => child.connected && child.send({ type: 'stop' } satisfies ToWorker));
+  const kill = (): void => children.forEach((child) => child.kill('SIGKILL'));
   options.stop.addEventListener('abort', stop);
   options.kill.addEventListener('abort', kill);
   try {
-    await Promise.all(
-      workers.map(async (worker) => {
+    const first = await start();
+    const jobs = runsSideBySide(options, specs.length, first.ready);
+    const { name, description } = first.ready;
+    options.onReady({ name, description, jobs, threads: first.ready.threads });
+    const others = await Promise.all(Array.from({ length: jobs - 1 }, start));
+    // If a process cannot be replaced, the runs in the others still end well.
+    const ended = await Promise.allSettled(
+      [first, ...others].map(async (worker) => {
         let current = worker;
         for (let spec = queue.shift(); spec && !options.stop.aborted; spec = queue.shift()) {
           if (!current.child.connected) current = await start();
-          report(await trainOn(current.child, spec, { ...options, memoryLimit: options.memoryLimit / jobs }));
+          const outcome = await trainOn(current.child, spec, { ...options, memoryLimit: options.memoryLimit / jobs });
+          report(outcome);
+          // Told to stop by somebody else, it would do so in its next run, too.
+          if (isInterrupted(outcome) && !options.stop.aborted) disconnect(current.child);
         }
-        if (current.child.connected) current.child.disconnect();
+        disconnect(current.child);
       }),
     );
+    const failed = ended.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  } catch (error) {
+    kill();
+    // A Ctrl-C also ends processes that have not started yet.
+    if (!options.stop.aborted) throw error;
   } finally {
     options.stop.removeEventListener('abort', stop);
     options.kill.removeEventListener('abort', kill);
   }
   return outcomes;
+}
+
+function isInterrupted(outcome: Outcome): boolean {
+  return outcome.result === 'trained' && outcome.ending.state === 'interrupted';
+}
+
+function disconnect(child: ChildProcess): void {
+  if (child.connected) child.disconnect();
 }
 
 type Ready = Extract<FromWorker, { type: 'ready' }>;
@@ -88,22 +111,29 @@ interface Worker {
 
 const workerFile = new URL('./worker.js', import.meta.url);
 
-/** Libraries read the number of their threads when they are loaded, so it stands in the process's environment. */
-function startWorker(backend: string, threads: number): Promise<Worker> {
+/**
+ * Libraries read the number of their threads when they are loaded, so it stands in the process's environment.
+ *
+ * @param children  gets the process
+ */
+function startWorker(backend: string, threads: number, children: ChildProcess[]): Promise<Worker> {
   const child = fork(workerFile, [backend, String(threads)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...process.env, ...threadEnvironment(threads) },
   });
+  children.push(child);
+  // That a message does not arrive any more is known by the exit that follows.
+  child.on('error', () => undefined);
   return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
+    const onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
       const how = signal ?? `exit code ${code}`;
       reject(
         new RunError(`a training process ended at its start (${how}): \`hbp doctor\` tells which backend does that`),
       );
-    });
+    };
+    child.once('error', reject).once('exit', onExit);
     child.once('message', (message: FromWorker) => {
-      child.removeAllListeners();
+      child.off('error', reject).off('exit', onExit);
       if (message.type === 'ready') resolve({ child, ready: message });
       else if (message.type === 'error') reject(new WorkerError(message.message, message.exitCode));
     });
@@ -123,10 +153,10 @@ class WorkerError extends HbpError {
 function trainOn(child: ChildProcess, spec: RunSpec, options: PoolOptions): Promise<Outcome> {
   return new Promise((resolve) => {
     const end = (outcome: Outcome): void => {
-      child.removeAllListeners();
+      child.off('message', onMessage).off('exit', onExit);
       resolve(outcome);
     };
-    child.on('message', (message: FromWorker) => {
+    const onMessage = (message: FromWorker): void => {
       switch (message.type) {
         case 'progress':
           return options.onProgress(message.event);
@@ -139,12 +169,15 @@ function trainOn(child: ChildProcess, spec: RunSpec, options: PoolOptions): Prom
         case 'ready':
           return;
       }
-    });
-    child.on('exit', (code, signal) => {
+    };
+    const onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
       const how = signal ? `by ${signal}` : `with exit code ${code}`;
       end({ spec, result: 'error', message: `${runName(spec)}: the training process ended ${how}`, exitCode: 1 });
-    });
-    const { root, force, dataDirs, memoryLimit } = options;
-    child.send({ type: 'run', order: { spec, root, force, dataDirs, memoryLimit } } satisfies ToWorker);
+    };
+    child.on('message', onMessage).on('exit', onExit);
+    const { root, force, keepCheckpoint, checkpointEveryMs, dataDirs, memoryLimit } = options;
+    const order = { spec, root, force, keepCheckpoint, checkpointEveryMs, dataDirs, memoryLimit };
+    if (child.exitCode === null && child.signalCode === null) child.send({ type: 'run', order } satisfies ToWorker);
+    else onExit(child.exitCode, child.signalCode);
   });
 }

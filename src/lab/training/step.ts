@@ -3,6 +3,7 @@ import type { PlacedParameter, Sequential, Trace } from '../../engine/nn/sequent
 import { Adam } from '../../engine/optim/adam.js';
 import { Kfac } from '../../engine/optim/kfac.js';
 import { Sgd } from '../../engine/optim/sgd.js';
+import type { Stateful } from '../../engine/optim/state.js';
 import * as tf from '../../engine/tf.js';
 import type { OptimizerSpec } from '../config/schema.js';
 import { type Batch, differentiate, loss, type Score, scoreOf } from './derivatives.js';
@@ -12,8 +13,8 @@ import type { Resources, StepObserver } from './observer.js';
 export type { Batch, Score } from './derivatives.js';
 export type { Phase, Resources, StepObserver } from './observer.js';
 
-/** One update of a model's parameters on one batch. */
-export interface Stepper {
+/** Updates a model's parameters batch by batch; its state is the optimiser's. */
+export interface Stepper extends Stateful {
   /** @returns the score of the batch before the update; the caller disposes it */
   step(batch: Batch): Promise<Score>;
   dispose(): void;
@@ -46,7 +47,7 @@ export function scoreBatch(model: Sequential, { inputs, labels }: Batch): Score 
 }
 
 /** An optimiser that needs gradients only. */
-interface FirstOrder {
+interface FirstOrder extends Stateful {
   update(parameters: readonly PlacedParameter[], gradients: Readonly<Record<string, tf.Tensor>>): void;
   dispose(): void;
 }
@@ -62,8 +63,13 @@ function firstOrderStepper(model: Sequential, optimizer: FirstOrder, observer: S
           return score;
         }),
       ),
+    ...stateOf(optimizer),
     dispose: () => optimizer.dispose(),
   };
+}
+
+function stateOf(optimizer: Stateful): Stateful {
+  return { state: () => optimizer.state(), restore: (state) => optimizer.restore(state) };
 }
 
 function kfacStepper(
@@ -83,6 +89,7 @@ function kfacStepper(
       disposeAllBut([batch.inputs, score], [klSum, nu, ...tensorsOf(trace), ...tensorsOf(gradients)]);
       return score;
     },
+    ...stateOf(kfac),
     dispose: () => kfac.dispose(),
   };
 }

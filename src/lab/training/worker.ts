@@ -4,10 +4,11 @@
  */
 import { type Backend, parseBackend, useBackend } from '../../engine/backend/index.js';
 import { HbpError, messageOf } from '../../errors.js';
-import type { RunSpec } from '../config/spec.js';
+import { runName, type RunSpec } from '../config/spec.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/index.js';
 import { openRun } from '../results/store.js';
+import { defaultSchedule } from './checkpoints.js';
 import { environmentOf } from './environment.js';
 import type { ProgressEvent } from './progress.js';
 import { type Ending, train } from './train.js';
@@ -16,6 +17,9 @@ export interface RunOrder {
   readonly spec: RunSpec;
   readonly root: string;
   readonly force: boolean;
+  readonly keepCheckpoint: boolean;
+  /** Milliseconds between checkpoints, see `CheckpointSchedule`. */
+  readonly checkpointEveryMs: number;
   readonly dataDirs: readonly string[];
   /** Bytes that a step may take; see `Resources`. */
   readonly memoryLimit: number;
@@ -56,15 +60,20 @@ async function datasetFor({ spec, dataDirs }: RunOrder): Promise<Dataset> {
 
 async function run(order: RunOrder, backend: Backend): Promise<void> {
   const dataset = await datasetFor(order);
-  const writer = openRun(order.root, order.spec, environmentOf(backend, dataset), { force: order.force });
+  const { force, keepCheckpoint } = order;
+  const writer = openRun(order.root, order.spec, environmentOf(backend, dataset), { force, keepCheckpoint });
   if (writer === 'done') return send({ type: 'skipped' });
   const onProgress = (event: ProgressEvent): void => send({ type: 'progress', event });
   try {
     const { spec, memoryLimit } = order;
+    for (const text of writer.notes) onProgress({ type: 'note', run: runName(spec), text });
     // A GPU answers late: it is asked less often.
-    const resources = { memoryLimit, checkEvery: backend.gpu ? 4 : 1 };
-    const ending = await train(spec, dataset, writer, onProgress, stop.signal, resources);
-    writer.finish(ending.state, ending.reason, ending.routes);
+    const ending = await train(spec, dataset, writer, onProgress, stop.signal, {
+      ...{ memoryLimit, checkEvery: backend.gpu ? 4 : 1, resume: writer.resume, keepCheckpoint },
+      schedule: { ...defaultSchedule, everyMs: order.checkpointEveryMs },
+    });
+    const { state, reason, routes } = ending;
+    writer.finish(state, reason, { routes, ...(state === 'failed' && { diverged: true }) });
     send({ type: 'finished', ending });
   } catch (error) {
     writer.finish('failed', messageOf(error));
@@ -84,7 +93,7 @@ async function serve(order: RunOrder, backend: Backend): Promise<void> {
 async function main(): Promise<void> {
   // A terminal's Ctrl-C reaches every process of the group; the pool decides and says 'stop'.
   process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => stop.abort());
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   process.on('disconnect', () => {
     stop.abort();
     if (!busy) process.exit(); // a GPU backend would keep the process alive
@@ -97,6 +106,7 @@ async function main(): Promise<void> {
     if (message.type === 'stop') stop.abort();
     else void serve(message.order, backend);
   });
+  if (!process.connected) process.exit(); // nobody is there to give it a run
   send({ type: 'ready', ...backend });
 }
 
