@@ -1,12 +1,9 @@
 /** `hbp` as a process, as it is typed: needs `npm run build` (make test sees to it). */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const bin = fileURLToPath(new URL('../../bin/hbp.js', import.meta.url));
+import { type Ended, startHbp } from './support.js';
 
 const experiment = (epochs: number): string => `
 name: tiny
@@ -32,23 +29,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const env = { ...process.env, NO_COLOR: '1', HBP_BACKEND: 'wasm', HBP_DATA_DIR: '', NODE_OPTIONS: '' };
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (text) => (output.stdout += String(text)));
-  child.stderr.on('data', (text) => (output.stderr += String(text)));
-  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, ...output })));
-  return { child, ended };
-}
-
-const hbp = (...args: string[]): Promise<Ended> => start(...args).ended;
+const hbp = (...args: string[]): Promise<Ended> => startHbp(folder, args).ended;
 
 const commands = ['list', 'run', 'plot', 'export', 'data', 'status', 'clean', 'doctor'];
 
@@ -194,24 +175,4 @@ it('refuses to mix runs of different settings in one place', async () => {
   const other = await hbp('run', './tiny.yaml', '--quick', '--variant', 'sgd', '--epochs', '1');
   expect(other.code).toBe(2);
   expect(other.stderr).toMatch(/already done .* with other settings \(epochs 2 -> 1\): --force replaces it/);
-});
-
-it('stops after the step on Ctrl-C, says so in the record, and starts again', async () => {
-  const args = ['run', './tiny.yaml', '--quick', '--variant', 'cg'];
-  const untilFirstRow = async ({ child }: ReturnType<typeof start>): Promise<void> =>
-    new Promise((resolve) => {
-      child.stderr!.on('data', (text) => String(text).includes('epoch 0.25/') && resolve());
-    });
-  const first = start(...args, '--epochs', '100000');
-  await untilFirstRow(first);
-  first.child.kill('SIGINT');
-  expect(await first.ended).toMatchObject({
-    code: 130,
-    stderr: expect.stringContaining('Stopping after the current step') as string,
-  });
-  const status = JSON.parse((await hbp('status', '--quick', '--json')).stdout) as { state: string; reason: string }[];
-  expect(status).toMatchObject([
-    { state: 'interrupted', reason: expect.stringMatching(/^stopped after step \d+ of 400000/) as string },
-  ]);
-  expect(await hbp(...args)).toMatchObject({ code: 0 });
 });

@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
@@ -39,4 +41,49 @@ export function moduleGraph(home: string, entry: string): string[] {
   };
   visit(entry);
   return [...seen];
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Waits for words in what has been or will be written to stderr, or for the end. */
+  readonly says: (pattern: RegExp) => Promise<void>;
+}
+
+export const hbpFile = fileURLToPath(new URL('../../bin/hbp.js', import.meta.url));
+
+export const hbpEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...{ NO_COLOR: '1', HBP_BACKEND: 'wasm', HBP_DATA_DIR: '', NODE_OPTIONS: '' },
+});
+
+/**
+ * `hbp` as a process of its own.
+ *
+ * @param group  at the head of a group, which can then be killed as a whole
+ */
+export function startHbp(folder: string, args: readonly string[], { group = false } = {}): Started {
+  const child = spawn(process.execPath, [hbpFile, ...args], { cwd: folder, env: hbpEnvironment(), detached: group });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (text) => (output.stdout += String(text)));
+  child.stderr.on('data', (text) => (output.stderr += String(text)));
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, ...output })),
+  );
+  const says = (pattern: RegExp): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (pattern.test(output.stderr)) resolve();
+      };
+      child.stderr.on('data', look).on('close', () => resolve());
+      look();
+    });
+  return { child, ended, says };
 }

@@ -1,4 +1,4 @@
-import { seededStreams } from '../../src/lab/random.js';
+import { randomAt, seededStreams } from '../../src/lab/random.js';
 
 const draw = (seed: number) => {
   const { init, shuffle, subset } = seededStreams(seed);
@@ -37,10 +37,13 @@ describe('seededStreams', () => {
     for (const count of hits) expect(Math.abs(count - 10_000)).toBeLessThan(400);
   });
 
-  it('shows where a stream stands', () => {
+  it('goes on where a stream stands', () => {
     const { init } = seededStreams(0);
+    init.int(7);
     const before = init.getState();
-    init.uniform();
+    const again = randomAt(JSON.parse(JSON.stringify(before)) as number[]);
+    expect(Array.from({ length: 100 }, again.uniform)).toEqual(Array.from({ length: 100 }, init.uniform));
     expect(init.getState()).not.toEqual(before);
+    expect(again.getState()).toEqual(init.getState());
   });
 });

@@ -33,7 +33,7 @@ function misfit(stored: StoredCheckpoint, spec: RunSpec, environment: RunEnviron
   }
   const [before, now] = [where.dataset.fingerprint, environment.dataset.fingerprint];
   if (before !== now) return `it was made on other data (fingerprint ${before} -> ${now})`;
-  if (state.epoch > spec.epochs) return `it stands at epoch ${state.epoch}, behind the end`;
+  if (state.epoch > spec.epochs) return `it stands at epoch ${state.epoch}, beyond the end`;
   const rows = parseMetrics(metrics, 'its metrics');
   if (state.epoch === spec.epochs && rows.at(-1)?.step !== state.step) return 'it stands at the end, not evaluated';
   return null;

@@ -75,11 +75,11 @@ export function readContainer(path: string): Container {
   const file = readable(() => readFileSync(path));
   const header = parseHeader(file);
   const digest = file.subarray(-digestBytes);
-  const { [digestName]: _, ...described } = header.entries;
   if (!createHash('sha256').update(file.subarray(0, -digestBytes)).digest().equals(digest)) {
     throw new DataError('its checksum is wrong');
   }
-  const entries = Object.entries(described).map(
+  const described = Object.entries(header.entries).filter(([name]) => name !== digestName);
+  const entries = described.map(
     ([
       name,
       {

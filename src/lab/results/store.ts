@@ -123,7 +123,8 @@ export function openRun(
     if (diverged !== null) throw new RunError(diverged);
     const { from, refused } = findResumption(dir, spec, environment);
     const before = recordOf(dir);
-    if (before?.state === 'done' && !from)
+    // Not to lose what is done: it goes on to more epochs, or stays.
+    if (before?.state === 'done' && !from && existsSync(join(dir, metricsFile)))
       throw otherRun(root, spec, specDifferences(before.spec, spec), `; ${refused.join('; ')}`);
     return startWriting(opened, from, notesOn(from, refused, before, environment));
   } catch (error) {

@@ -35,7 +35,8 @@ export type FromWorker =
   | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly stack?: string };
 
 function send(message: FromWorker): void {
-  process.send?.(message);
+  // Without somebody who listens the run still comes to its end.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
 function sendError(error: unknown): void {

@@ -88,14 +88,16 @@ describe('what is there already', () => {
     expect(readdirSync(dir()).sort()).toEqual(['metrics.csv', 'run.json']);
   });
 
-  test.each(['failed', 'interrupted'] as const)('a %s run starts again from scratch', (state) => {
+  test.each(['failed', 'interrupted'] as const)('a %s run without a checkpoint starts again from scratch', (state) => {
     const first = open();
     first.append(someRow(0));
     first.append(someRow(1));
     first.finish(state, 'why not');
     expect(isDone(folder.path, someSpec())).toBe(false);
     expect(readMetrics(dir())).toHaveLength(2);
-    open().append(someRow(0));
+    const again = open();
+    expect(again).toMatchObject({ resume: null, notes: ['starts again: there is no checkpoint'] });
+    again.append(someRow(0));
     expect(readMetrics(dir())).toEqual([someRow(0)]);
   });
 
