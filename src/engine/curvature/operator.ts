@@ -32,7 +32,11 @@ export interface LinearOperator {
    * Operators of one network that take turns at its memory: they are best solved the highest order first, and `done` says
    * that an operator of this order will not be solved again soon. Absent: in any order.
    */
-  readonly turn?: { readonly order: number; done(): void };
+  readonly turn?: {
+    readonly order: number;
+    /** No operator of this order will be solved again soon. */
+    done(): void;
+  };
   /**
    * The system (alpha I + (1 - alpha) C) x = factor * b in the coordinates where its Krylov space is smallest. `plainSystemOf`
    * has the same system in the parameter's own coordinates.
@@ -92,7 +96,9 @@ export interface SharedProduct {
 export interface Passage {
   readonly product: SharedProduct;
   readonly at: number;
+  /** The tangents that go into the product for a vector in coordinates. */
   enter(p: tf.Tensor, dual?: tf.Tensor): tf.Tensor;
+  /** A p from what the product gave for it. */
   leave(curved: tf.Tensor, p: tf.Tensor): tf.Tensor;
 }
 

@@ -13,15 +13,18 @@ export abstract class ElementwiseByOutput extends Elementwise<OutputSaved> {
   /** phi' as a function of y. */
   protected abstract derivativeOf(output: tf.Tensor): tf.Tensor;
 
+  /** y = phi(x), and y for the derivatives. */
   override forward(x: tf.Tensor): { output: tf.Tensor; saved: OutputSaved } {
     const output = this.apply(x);
     return { output, saved: fusesDerivatives() ? { output } : { output, derivative: this.derivativeOf(output) } };
   }
 
+  /** phi'(x), the shape of x. */
   override derivative({ output, derivative }: OutputSaved): tf.Tensor {
     return derivative ?? this.derivativeOf(output);
   }
 
+  /** phi' * dx: [V?, N, ...] to the same. */
   override inputJvp(saved: OutputSaved, dx: tf.Tensor): tf.Tensor {
     return saved.derivative ? super.inputJvp(saved, dx) : timesDerivative(this.activation, saved.output, dx);
   }

@@ -14,6 +14,7 @@ export class Relu extends ElementwiseByOutput {
     return tf.cast(tf.greater(output, 0), 'float32');
   }
 
+  /** phi'' is zero: piecewise linear. */
   override secondOrder(): null {
     return null;
   }

@@ -14,6 +14,7 @@ export class Sigmoid extends ElementwiseByOutput {
     return tf.mul(output, tf.sub(1, output));
   }
 
+  /** phi''(x) * g = y (1 - y) (1 - 2 y) g. */
   override secondOrder(saved: OutputSaved, g: tf.Tensor): tf.Tensor {
     return tf.mul(this.inputJvp(saved, g), tf.sub(1, tf.mul(2, saved.output)));
   }

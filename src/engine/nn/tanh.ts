@@ -14,6 +14,7 @@ export class Tanh extends ElementwiseByOutput {
     return tf.sub(1, tf.square(output));
   }
 
+  /** phi''(x) * g = -2 y (1 - y^2) g. */
   override secondOrder(saved: OutputSaved, g: tf.Tensor): tf.Tensor {
     return tf.mul(tf.mul(-2, saved.output), this.inputJvp(saved, g));
   }

@@ -2,6 +2,7 @@ import type { CgReport } from '../../optim/cg.js';
 import type { State, Stateful } from '../../optim/state.js';
 import { type BlockSizes, cheapestRoute, costsOf, type Route, type RouteCost } from './routes.js';
 
+/** What bounds or forces the choice of a planner. */
 export interface PlannerOptions {
   /** Bytes that one block's matrices may take; 1 GiB if absent. */
   readonly memoryLimit?: number;
@@ -53,6 +54,7 @@ export class Planner implements Stateful {
     this.#routes.set(path, 'chain');
   }
 
+  /** How the block of the parameter at `path` is to be multiplied this time; remembered in `routes`. */
   plan(path: string, sizes: BlockSizes): Plan {
     const { memoryLimit } = this;
     const { route } = this.options;

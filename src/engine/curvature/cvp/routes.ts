@@ -13,6 +13,7 @@
  *   inputs' Gram matrix.
  */
 export const routes = ['chain', 'local', 'rows', 'square', 'gram'] as const;
+/** One of `routes`. */
 export type Route = (typeof routes)[number];
 
 /** The sizes that decide. */

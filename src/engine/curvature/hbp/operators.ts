@@ -28,6 +28,7 @@ abstract class Blocked extends SymmetricOperator {
     return fromBlocks(this.blocks, this.hessian.multiply(toBlocks(this.blocks, x)));
   }
 
+  /** Free the matrices and vectors of the operator. */
   override dispose(): void {
     this.hessian.dispose();
   }
@@ -45,6 +46,7 @@ export class BlockDense extends Blocked {
     return this.hessian.diagonal();
   }
 
+  /** (alpha I + (1 - alpha) C) x = factor b, in the smallest coordinates that hold its Krylov space. */
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const rhs = tf.keep(tf.scoped(() => toBlocks(blocks, tf.mul(factor, b))));
@@ -89,6 +91,7 @@ export class BlockKroneckerMean extends Blocked {
     return outer(this.hessian.diagonal(), tf.square(this.#mean));
   }
 
+  /** (alpha I + (1 - alpha) C) x = factor b, in the smallest coordinates that hold its Krylov space. */
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const rowsOf = (xi: tf.Tensor): tf.Tensor => fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
@@ -129,6 +132,7 @@ export class BlockKroneckerMean extends Blocked {
     });
   }
 
+  /** Free the matrices and vectors of the operator. */
   override dispose(): void {
     super.dispose();
     this.#mean.dispose();
@@ -160,6 +164,7 @@ export class BlockKroneckerGram extends Blocked {
     return outer(this.hessian.diagonal(), tf.mean(tf.square(this.#inputs), 0));
   }
 
+  /** (alpha I + (1 - alpha) C) x = factor b, in the smallest coordinates that hold its Krylov space. */
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const flat = (x: tf.Tensor): tf.Tensor => tf.reshape(toBlocks(blocks, x), [blocks.count, -1]);
@@ -174,6 +179,7 @@ export class BlockKroneckerGram extends Blocked {
     };
   }
 
+  /** Free the matrices and vectors of the operator. */
   override dispose(): void {
     super.dispose();
     this.#inputs.dispose();

@@ -1,0 +1,65 @@
+/**
+ * What the documentation site needs beyond typedoc: formulas set by KaTeX when the site is built, and the pages of docs/
+ * in groups, each named by its first heading. A page that no group names comes under `More`.
+ */
+import { cpSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import katexPlugin from '@vscode/markdown-it-katex';
+import { Comment, CommentTag, Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
+
+/** Groups of pages and the pages in them, by the names of their files, in the order of the navigation. */
+const groups = {
+  Start: ['getting-started', 'tutorial-1', 'tutorial-2', 'faq'],
+  Method: ['how-it-works', 'curvature', 'differences', 'reproduction'],
+  Use: ['engine', 'support', 'backends', 'performance'],
+  Extend: ['extending', 'dependencies'],
+};
+const more = 'More';
+const ranks = Object.values(groups).flat();
+const groupOf = (stem) => Object.keys(groups).find((name) => groups[name].includes(stem)) ?? more;
+const rankOf = (stem) => (ranks.includes(stem) ? ranks.indexOf(stem) : ranks.length);
+
+export function load(app) {
+  app.options.setValue('markdownItLoader', (markdownIt) => {
+    markdownIt.use(katexPlugin.default, { throwOnError: true });
+  });
+  app.options.setValue('groupOrder', [...Object.keys(groups), more, 'Classes', 'Functions', 'Interfaces', '*']);
+
+  const stems = new Map();
+  app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
+    stems.set(page, page.name);
+    page.comment = new Comment([], [new CommentTag('@group', [{ kind: 'text', text: groupOf(page.name) }])]);
+    const text = page.content.map((part) => part.text).join('');
+    page.name = /^# (.+)$/m.exec(text)?.[1] ?? page.name;
+  });
+  // Beside pages, typedoc calls what the package exports by the name of its file.
+  app.converter.on(Converter.EVENT_CREATE_DECLARATION, (_, declaration) => {
+    if (declaration.kindOf(ReflectionKind.Module)) declaration.name = 'API';
+  });
+  // After typedoc has made the groups.
+  app.converter.on(
+    Converter.EVENT_RESOLVE_END,
+    ({ project }) => {
+      for (const { children } of project.groups ?? []) {
+        if (children.every((child) => child.kindOf(ReflectionKind.Document))) {
+          children.sort((a, b) => rankOf(stems.get(a)) - rankOf(stems.get(b)));
+        }
+      }
+    },
+    -1000,
+  );
+
+  app.renderer.hooks.on('head.end', (context) =>
+    JSX.createElement('link', { rel: 'stylesheet', href: context.relativeURL('assets/katex/katex.min.css', true) }),
+  );
+  app.renderer.on(RendererEvent.END, ({ outputDirectory }) => {
+    const katex = join(dirname(createRequire(import.meta.url).resolve('katex/package.json')), 'dist');
+    const target = join(outputDirectory, 'assets/katex');
+    cpSync(join(katex, 'katex.min.css'), join(target, 'katex.min.css'));
+    cpSync(join(katex, 'fonts'), join(target, 'fonts'), {
+      recursive: true,
+      filter: (file) => !/\.(ttf|woff)$/.test(file),
+    });
+  });
+}
