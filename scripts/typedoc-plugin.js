@@ -6,7 +6,7 @@ import { cpSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import katexPlugin from '@vscode/markdown-it-katex';
-import { Comment, CommentTag, Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
+import { Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
 
 /** Groups of pages and the pages in them, by the names of their files, in the order of the navigation. */
 const groups = {
@@ -20,18 +20,23 @@ const ranks = Object.values(groups).flat();
 const groupOf = (stem) => Object.keys(groups).find((name) => groups[name].includes(stem)) ?? more;
 const rankOf = (stem) => (ranks.includes(stem) ? ranks.indexOf(stem) : ranks.length);
 
+/** In the browser: groups of pages are open in the navigation until a reader closes them. */
+const openGroups = `try {
+  for (const group of ${JSON.stringify([...Object.keys(groups), more])})
+    localStorage['tsd-accordion-' + group] ??= 'true';
+} catch {}`;
+
 export function load(app) {
   app.options.setValue('markdownItLoader', (markdownIt) => {
     markdownIt.use(katexPlugin.default, { throwOnError: true });
   });
-  app.options.setValue('groupOrder', [...Object.keys(groups), more, 'Classes', 'Functions', 'Interfaces', '*']);
 
-  const stems = new Map();
+  const [stems, titles] = [new Map(), new Map()];
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
     stems.set(page, page.name);
-    page.comment = new Comment([], [new CommentTag('@group', [{ kind: 'text', text: groupOf(page.name) }])]);
+    page.frontmatter.group = groupOf(page.name);
     const text = page.content.map((part) => part.text).join('');
-    page.name = /^# (.+)$/m.exec(text)?.[1] ?? page.name;
+    titles.set(page, /^# (.+)$/m.exec(text)?.[1] ?? page.name);
   });
   // Beside pages, typedoc calls what the package exports by the name of its file.
   app.converter.on(Converter.EVENT_CREATE_DECLARATION, (_, declaration) => {
@@ -41,18 +46,23 @@ export function load(app) {
   app.converter.on(
     Converter.EVENT_RESOLVE_END,
     ({ project }) => {
-      for (const { children } of project.groups ?? []) {
-        if (children.every((child) => child.kindOf(ReflectionKind.Document))) {
-          children.sort((a, b) => rankOf(stems.get(a)) - rankOf(stems.get(b)));
-        }
+      const order = [...Object.keys(groups), more];
+      const place = ({ title }) => (order.includes(title) ? order.indexOf(title) : order.length);
+      project.groups?.sort((a, b) => place(a) - place(b));
+      for (const { children } of project.groups?.filter((group) => place(group) < order.length) ?? []) {
+        children.sort((a, b) => rankOf(stems.get(a)) - rankOf(stems.get(b)));
       }
     },
     -1000,
   );
 
-  app.renderer.hooks.on('head.end', (context) =>
+  // Now that the addresses are made of the files' names.
+  app.renderer.on(RendererEvent.BEGIN, () => titles.forEach((title, page) => (page.name = title)));
+
+  app.renderer.hooks.on('head.end', (context) => [
     JSX.createElement('link', { rel: 'stylesheet', href: context.relativeURL('assets/katex/katex.min.css', true) }),
-  );
+    JSX.createElement('script', null, JSX.createElement(JSX.Raw, { html: openGroups })),
+  ]);
   app.renderer.on(RendererEvent.END, ({ outputDirectory }) => {
     const katex = join(dirname(createRequire(import.meta.url).resolve('katex/package.json')), 'dist');
     const target = join(outputDirectory, 'assets/katex');
