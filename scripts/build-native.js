@@ -6,13 +6,23 @@
  * native/build/status.json, where `hbp doctor` finds it, and to native/build/build.log in full; then it exits with 1,
  * which `make install` takes as a warning: hbp works without the addon, on wasm.
  *
- *   node scripts/build-native.js [--force] [--sanitize]
+ *   node scripts/build-native.js [--force] [--sanitize]    # what `hbp native` and `make native` run
  *
  * --force builds even if the addon is newer than its sources; --sanitize builds native/build/hbp-sanitized.node with
  * AddressSanitizer and UndefinedBehaviorSanitizer, for tests.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -64,7 +74,13 @@ function finish(ok, reason) {
   process.exit(ok ? 0 : 1);
 }
 
-mkdirSync(output, { recursive: true });
+try {
+  mkdirSync(output, { recursive: true });
+  accessSync(output, constants.W_OK);
+} catch (error) {
+  console.error(`The native backend is not built: ${output} cannot be written (${error.code})`);
+  process.exit(1);
+}
 if (!process.argv.includes('--force') && isUpToDate()) {
   console.log('The native backend is up to date');
   process.exit(0);

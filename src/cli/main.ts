@@ -3,10 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { HbpError, messageOf } from '../errors.js';
 import { cleanCommand } from './clean.js';
 import { compareCommand } from './compare.js';
+import { addCompletion } from './completion.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
+import { nativeCommand } from './native.js';
 import { plotCommand } from './plot.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
@@ -56,8 +58,10 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     statusCommand,
     cleanCommand,
     doctorCommand,
+    nativeCommand,
   ];
   for (const create of commands) program.addCommand(create());
+  addCompletion(program);
   exitByThrowing(program);
   return program;
 }

@@ -13,9 +13,13 @@ export interface ProgressDisplay {
   readonly stop: () => void;
 }
 
-/** Bars on a terminal, plain lines elsewhere; to stderr, so that stdout carries results alone. */
-export function createDisplay(total: number): ProgressDisplay {
-  return process.stderr.isTTY ? bars(total) : lines(total);
+/**
+ * Bars on a terminal; plain lines in pipes and files, in continuous integration (CI is set) and on terminals that cannot
+ * move the cursor (TERM=dumb). To stderr, so that stdout carries results alone.
+ */
+export function createDisplay(total: number, stream: NodeJS.WriteStream = process.stderr): ProgressDisplay {
+  const moves = stream.isTTY && process.env['TERM'] !== 'dumb' && !process.env['CI'];
+  return moves ? bars(total, stream) : lines(total, stream);
 }
 
 /** Optimiser steps a second, evaluations included, from the last few events. */
@@ -57,61 +61,102 @@ export function formatDuration(seconds: number): string {
   return h > 0 ? `${h}h${String(m).padStart(2, '0')}m` : m > 0 ? `${m}m${String(s).padStart(2, '0')}s` : `${s}s`;
 }
 
-function bars(total: number): ProgressDisplay {
+/** What a bar says beside its name, the least important last: that goes first where the terminal is narrow. */
+interface BarText {
+  readonly run: string;
+  readonly notes: readonly string[];
+}
+
+/** Cells of a bar; fewer on a narrow terminal, but not fewer than the second. */
+const barCells = [20, 6] as const;
+
+/** A line of at most `columns` characters: name, bar, and as many notes as there is room for. */
+export function formatBar(progress: number, { run, notes }: BarText, columns: number): string {
+  const room = columns - barCells[1] - 2;
+  const name = run.length <= room ? run : `…${run.slice(1 - Math.max(2, room))}`;
+  const cells = Math.max(1, Math.min(barCells[0], columns - name.length - 2));
+  const done = Math.round(cells * Math.min(1, Math.max(0, progress)));
+  let line = `${name} ${'█'.repeat(done)}${'░'.repeat(cells - done)}`;
+  for (const [i, note] of notes.entries()) {
+    const longer = `${line}${i === 0 ? ' ' : ' | '}${note}`;
+    if (longer.length >= columns) break;
+    line = longer;
+  }
+  return line.slice(0, Math.max(0, columns - 1));
+}
+
+interface ActiveBar {
+  readonly bar: cliProgress.SingleBar;
+  readonly totalSteps: number;
+  readonly epochs: number;
+  readonly speed: (step: number) => number;
+  /** Of its steps, when it began here and now. */
+  readonly from: number;
+  share: number;
+  scores: string | undefined;
+}
+
+function bars(total: number, stream: NodeJS.WriteStream): ProgressDisplay {
   const multi = new cliProgress.MultiBar(
     {
-      format: '{run} {bar} epoch {epoch}/{epochs} | {speed} step/s | batch loss {batch} | {scores} | {left} left',
-      stream: process.stderr,
+      format: (_options, { progress }, text: BarText) => formatBar(progress, text, stream.columns ?? 80),
+      stream,
       hideCursor: true,
       clearOnComplete: true,
       linewrap: false,
-      barsize: 20,
       fps: 5,
     },
     cliProgress.Presets.shades_classic,
   );
-  const active = new Map<
-    string,
-    { bar: cliProgress.SingleBar; totalSteps: number; epochs: number; speed: (step: number) => number }
-  >();
-  let ended = 0;
+  const active = new Map<string, ActiveBar>();
+  const began = performance.now();
+  /** Runs that are done or failed, and the work of those trained here, in runs. */
+  let [ended, worked] = [0, 0];
+  // One run has one bar; of several, the first bar is that of all together.
+  const all = total > 1 ? multi.create(total, 0, { run: 'all', notes: [`0/${total} runs`] }) : undefined;
+  const updateAll = (): void => {
+    const sum = (of: (bar: ActiveBar) => number): number => [...active.values()].reduce((a, bar) => a + of(bar), 0);
+    const shares = sum(({ share }) => share);
+    const work = worked + sum(({ share, from }) => share - from);
+    const seconds = (performance.now() - began) / 1000;
+    const left = formatDuration((seconds / work) * (total - ended - shares));
+    all?.update(ended + shares, { run: 'all', notes: [`${ended}/${total} runs`, `${left} left`] });
+  };
   return {
     onProgress: (event) => {
+      const entry = active.get(event.run);
       if (event.type === 'start') {
         const { run, totalSteps, epochs } = event;
-        const empty = {
-          run,
-          epoch: event.from.epoch.toFixed(2),
-          epochs,
-          speed: '?',
-          batch: '?',
-          scores: 'not evaluated yet',
-          left: '?',
-        };
-        const bar = multi.create(totalSteps, event.from.step, empty);
-        active.set(run, { bar, totalSteps, epochs, speed: speedometer() });
+        const notes = [`epoch ${event.from.epoch.toFixed(2)}/${epochs}`, 'not evaluated yet'];
+        const bar = multi.create(totalSteps, event.from.step, { run, notes });
+        const from = event.from.step / totalSteps;
+        active.set(run, { bar, totalSteps, epochs, speed: speedometer(), from, share: from, scores: undefined });
       } else if (event.type === 'step') {
-        const entry = active.get(event.run);
-        const rate = entry?.speed(event.step) ?? 0;
-        entry?.bar.update(event.step, {
-          epoch: event.epoch.toFixed(2),
-          speed: speed(rate),
-          batch: loss(event.batchLoss),
-          left: formatDuration((entry.totalSteps - event.step) / rate),
-        });
+        if (!entry) return;
+        const rate = entry.speed(event.step);
+        entry.share = event.step / entry.totalSteps;
+        const notes = [
+          `epoch ${event.epoch.toFixed(2)}/${entry.epochs}`,
+          `${formatDuration((entry.totalSteps - event.step) / rate)} left`,
+          `batch loss ${loss(event.batchLoss)}`,
+          `${speed(rate)} step/s`,
+          entry.scores ?? 'not evaluated yet',
+        ];
+        entry.bar.update(event.step, { run: event.run, notes });
+        updateAll();
       } else if (event.type === 'note') {
         multi.log(`${event.run}: ${event.text}\n`);
         multi.update();
-      } else {
-        active.get(event.run)?.bar.update({ scores: scores(event.row) });
-      }
+      } else if (entry) entry.scores = scores(event.row);
     },
     onOutcome: (outcome) => {
       const run = runName(outcome.spec);
       const entry = active.get(run);
       if (entry) multi.remove(entry.bar);
       active.delete(run);
+      if (entry) worked += 1 - entry.from;
       multi.log(`[${++ended}/${total}] ${run}: ${describeOutcome(outcome)}\n`);
+      updateAll();
       multi.update();
     },
     log: (line) => {
@@ -122,8 +167,8 @@ function bars(total: number): ProgressDisplay {
   };
 }
 
-function lines(total: number): ProgressDisplay {
-  const write = (line: string): void => void process.stderr.write(`${line}\n`);
+function lines(total: number, stream: NodeJS.WritableStream): ProgressDisplay {
+  const write = (line: string): void => void stream.write(`${line}\n`);
   const active = new Map<
     string,
     { totalSteps: number; epochs: number; speed: (step: number) => number; rate: number }

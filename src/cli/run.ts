@@ -290,13 +290,13 @@ function summarise(root: string, specs: readonly RunSpec[], outcomes: readonly O
 }
 
 /** What draws the runs; to `hbp plot` a name with a slash is a figure, unless it is a file. */
-function plotCommandFor(names: readonly string[], { activation, quick }: Options): string {
+function plotCommandFor(names: readonly string[], { activation, quick, runs }: Options): string {
   const drawn = names.map((name) => (extname(name) === '' ? basename(name) : name));
   return [
     'hbp plot',
     ...drawn,
     ...(activation ? ['--activation', activation] : []),
-    ...(quick ? ['--quick'] : []),
+    ...(runs === undefined ? (quick ? ['--quick'] : []) : ['--runs', runs]),
   ].join(' ');
 }
 

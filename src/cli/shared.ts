@@ -7,7 +7,7 @@ import pc from 'picocolors';
 import { activationSchema } from '../lab/config/schema.js';
 
 /** The folder of this package: where experiments and recorded runs ship. */
-const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
+export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A folder of the current directory if it is there, else the one that ships with the package. */
 function ownOrShipped(...path: string[]): string {
@@ -44,8 +44,38 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** A borderless table: a header row, then rows; columns two spaces apart. */
-export function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+/** Characters of a line of the terminal that results go to; absent where they go elsewhere. */
+function terminalColumns(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined;
+}
+
+/** Narrower than this no column becomes. */
+const leastColumn = 8;
+
+/** Widths of columns that together fit a line: the widest give way first. */
+function fitColumns(natural: readonly number[], room: number): number[] {
+  const widths = [...natural];
+  while (widths.reduce((a, b) => a + b, 0) > room) {
+    const widest = Math.max(...widths);
+    if (widest <= leastColumn) break;
+    widths[widths.indexOf(widest)] = widest - 1;
+  }
+  return widths;
+}
+
+/**
+ * A borderless table: a header row, then rows; columns two spaces apart.
+ *
+ * @param columns  characters of a line: cells wrap to fit it; absent: as wide as it is, so that programs can read it
+ */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  columns = terminalColumns(),
+): string {
+  const natural = head.map((text, i) => Math.max(text.length, ...rows.map((row) => String(row[i] ?? '').length)));
+  const gaps = 2 * (head.length - 1);
+  const isWide = columns !== undefined && natural.reduce((a, b) => a + b, gaps) > columns;
   const none = Object.fromEntries(
     [
       'top',
@@ -68,6 +98,7 @@ export function formatTable(head: readonly string[], rows: readonly (readonly (s
     head: head.map((text) => pc.bold(text)),
     chars: { ...none, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    ...(isWide && { colWidths: fitColumns(natural, columns - gaps), wordWrap: true, wrapOnWordBoundary: false }),
   });
   table.push(...rows.map((row) => row.map(String)));
   return table.toString();

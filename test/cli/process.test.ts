@@ -31,7 +31,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const hbp = (...args: string[]): Promise<Ended> => startHbp(folder, args).ended;
 
-const commands = ['list', 'run', 'plot', 'export', 'data', 'status', 'clean', 'doctor'];
+const commands = ['list', 'run', 'plot', 'export', 'data', 'status', 'clean', 'doctor', 'native', 'completion'];
 
 it('lists its commands, and every command has help with examples', async () => {
   const { code, stdout } = await hbp('--help');
@@ -49,6 +49,7 @@ it('trains, skips what is done, draws, reports and cleans', async () => {
   expect(first).toMatchObject({ code: 0 });
   expect(first.stderr).toContain('training on synthetic-cifar10, generated pictures, instead');
   expect(first.stderr).toContain('2 epochs of 200 training samples');
+  expect(first.stdout).toMatch(/\nNext: hbp plot \.\/tiny\.yaml --quick\n$/);
   expect(first.stdout).toMatch(/tiny\/sgd +1\/1 +2\.00 +\d\.\d{4} +\d+\.\d\d %/);
   const dir = join(folder, 'data/runs-quick/tiny/cg/seed0');
   expect((await readdir(dir)).sort()).toEqual(['metrics.csv', 'run.json']);

@@ -26,7 +26,7 @@ export const candidates: readonly Candidate[] = [
     name: 'native',
     mayUseGpu: false,
     needs: 'the addon on oneDNN, compiled here: a C++ compiler, make, python3 and the library oneDNN',
-    remedy: 'make native, which gets what is missing or says what to install',
+    remedy: 'hbp native, whose --help says what to install; in a checkout make native, which gets what is missing',
     activate: async ({ threads }) => {
       const native = await activateNative(threads === undefined ? {} : { threads });
       return { ...native, gpu: false };

@@ -31,7 +31,7 @@ export function sizeOf(shape: readonly number[]): number {
 /** The number by which the addon knows an operation. */
 export function ordinal(names: readonly string[], name: string): number {
   const found = names.indexOf(name);
-  if (found < 0) throw new Error(`the native addon has no operation "${name}": build it again (make native)`);
+  if (found < 0) throw new Error(`the native addon has no operation "${name}": build it again (hbp native --force)`);
   return found;
 }
 
