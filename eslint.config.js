@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 /** Arrows between the rooms: engine <- lab <- cli, never back. */
@@ -24,6 +25,18 @@ export default tseslint.config(
       eqeqeq: 'error',
       'no-console': 'error',
     },
+  },
+  {
+    files: ['src/**/*.ts'],
+    plugins: { 'import-x': importX },
+    // A file is imported by the name of what it compiles to.
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/resolver-next': [
+        createNodeResolver({ extensions: ['.ts', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } }),
+      ],
+    },
+    rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }], 'import-x/no-unresolved': 'off' },
   },
   { files: ['scripts/**', 'test/**', 'examples/**'], rules: { 'no-console': 'off' } },
   only(['src/engine/**/*.ts'], ['**/lab/**', '**/cli/**'], 'The engine knows nothing of the lab or the cli.'),
