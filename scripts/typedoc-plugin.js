@@ -6,7 +6,7 @@ import { cpSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import katexPlugin from '@vscode/markdown-it-katex';
-import { Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
+import { Application, Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
 
 /** Groups of pages and the pages in them, by the names of their files, in the order of the navigation. */
 const groups = {
@@ -27,8 +27,11 @@ const openGroups = `try {
 } catch {}`;
 
 export function load(app) {
-  app.options.setValue('markdownItLoader', (markdownIt) => {
-    markdownIt.use(katexPlugin.default, { throwOnError: true });
+  // Before this, the configuration file would put the default in its place.
+  app.on(Application.EVENT_BOOTSTRAP_END, () => {
+    app.options.setValue('markdownItLoader', (markdownIt) =>
+      markdownIt.use(katexPlugin.default, { throwOnError: true }),
+    );
   });
 
   const [stems, titles] = [new Map(), new Map()];
