@@ -1,5 +1,5 @@
 # `make` alone shows what there is. Every target installs and builds what it needs first; a second time it does not.
-.PHONY: help install native build test test-exp lint format clean
+.PHONY: help install native build test test-exp lint docs format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test-exp: build ## the tests of the experiment side only
 
 lint: build ## types, style and format
 	@npm run --silent typecheck && npm run --silent lint && npm run --silent format:check
+
+docs: install ## build the documentation site, dist-docs/index.html, and check every link
+	@npm run --silent docs && npm run --silent docs:check
 
 format: install ## format every file
 	@npm run --silent format

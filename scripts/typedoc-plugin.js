@@ -11,9 +11,9 @@ import { Application, Converter, JSX, ReflectionKind, RendererEvent } from 'type
 /** Groups of pages and the pages in them, by the names of their files, in the order of the navigation. */
 const groups = {
   Start: ['getting-started', 'tutorial-1', 'tutorial-2', 'faq'],
-  Method: ['how-it-works', 'curvature', 'differences', 'reproduction'],
+  Method: ['how-it-works', 'curvature', 'differences', 'reproduction', 'README' /* of data/original */],
   Use: ['engine', 'support', 'backends', 'performance'],
-  Extend: ['extending', 'dependencies'],
+  Extend: ['extending', 'CONTRIBUTING', 'dependencies', 'CHANGELOG'],
 };
 const more = 'More';
 const ranks = Object.values(groups).flat();

@@ -217,8 +217,8 @@ export const parameters: number = model.parameters.length + name.length;
 
 function backendStatus(project: string, env: NodeJS.ProcessEnv): { works: string[] } {
   const { stdout } = hbp(project, ['doctor', '--json', '--no-bench'], env);
-  const { backends } = JSON.parse(stdout) as { backends: { name: string; works: boolean }[] };
-  return { works: backends.flatMap(({ name, works }) => (works ? [name] : [])) };
+  const { backends } = JSON.parse(stdout) as { backends: { name: string; state: string }[] };
+  return { works: backends.flatMap(({ name, state }) => (state === 'fails' ? [] : [name])) };
 }
 
 function hasDnnl(): boolean {
