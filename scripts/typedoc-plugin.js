@@ -4,7 +4,7 @@
  */
 import { cpSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import katexPlugin from '@vscode/markdown-it-katex';
 import { Application, Converter, JSX, ReflectionKind, RendererEvent } from 'typedoc';
 
@@ -36,6 +36,7 @@ export function load(app) {
 
   const [stems, titles] = [new Map(), new Map()];
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
+    page.name = basename(page.name); // addresses are the files' names, wherever the files are
     stems.set(page, page.name);
     page.frontmatter.group = groupOf(page.name);
     const text = page.content.map((part) => part.text).join('');
