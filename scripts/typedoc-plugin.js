@@ -12,7 +12,7 @@ import { Application, Converter, JSX, ReflectionKind, RendererEvent } from 'type
 const groups = {
   Start: ['getting-started', 'tutorial-1', 'tutorial-2', 'faq'],
   Method: ['how-it-works', 'curvature', 'differences', 'reproduction', 'README' /* of data/original */],
-  Use: ['engine', 'support', 'backends', 'performance'],
+  Use: ['engine', 'runs', 'archive', 'support', 'backends', 'performance'],
   Extend: ['extending', 'CONTRIBUTING', 'dependencies', 'CHANGELOG'],
 };
 const more = 'More';

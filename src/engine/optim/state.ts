@@ -11,6 +11,7 @@ export interface State {
 
 /** Something with a state: the steps after `restore` are those that would have followed `state`, to the last digit. */
 export interface Stateful {
+  /** What it carries now. */
   state(): State;
   /**
    * Forget what was and take over what `state` gave, here or in another process; it must be for the same parameters and
