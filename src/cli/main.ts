@@ -4,6 +4,7 @@ import { HbpError, messageOf } from '../errors.js';
 import { cleanCommand } from './clean.js';
 import { compareCommand } from './compare.js';
 import { addCompletion } from './completion.js';
+import { dashboardCommand } from './dashboard.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
@@ -54,6 +55,7 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     plotCommand,
     compareCommand,
     exportCommand,
+    dashboardCommand,
     dataCommand,
     statusCommand,
     cleanCommand,

@@ -5,6 +5,8 @@ import type { FigureData } from './spec.js';
 export interface Axis {
   readonly domain: readonly [number, number];
   readonly ticks: readonly number[];
+  /** Logarithmic: the domain is positive. */
+  readonly isLog?: true;
 }
 
 /** About as many steps an axis may have between its ticks; of those that waste equal room, the first. */
@@ -15,7 +17,7 @@ const stepCounts = [6, 5, 7];
  * and bands in view need, no less than 0 for what is never negative and no more than 1 for fractions, and ends at its
  * limit if values go beyond.
  */
-export function axesOf({ series, xMax, yMax, yKind }: FigureData): { readonly x: Axis; readonly y: Axis } {
+export function axesOf({ series, xMax, yMax, yKind, yScale }: FigureData): { readonly x: Axis; readonly y: Axis } {
   const points = series.flatMap(({ curves, behind = [] }) => [...curves, ...behind].flat());
   const drawn = points.filter(({ mean }) => Number.isFinite(mean));
   const xEnd = xMax ?? Math.max(...drawn.map(({ x }) => x));
@@ -29,7 +31,8 @@ export function axesOf({ series, xMax, yMax, yKind }: FigureData): { readonly x:
     .filter(Number.isFinite);
   const highest = Math.min(Math.max(...values), yMax ?? Infinity, yKind === 'fraction' ? 1 : Infinity);
   const lowest = yKind === 'fraction' ? 0 : Math.min(...values);
-  return { x: axis(0, xEnd, xMax === undefined), y: axis(lowest, highest, true) };
+  const x = axis(0, xEnd, xMax === undefined);
+  return { x, y: yScale === 'log' ? logAxis(drawn.map(({ mean }) => mean)) : axis(lowest, highest, true) };
 }
 
 function axis(low: number, high: number, nice: boolean): Axis {
@@ -42,6 +45,15 @@ function axis(low: number, high: number, nice: boolean): Axis {
     return { domain: [from, to], ticks: linear.ticks(count) };
   }) as [Axis, ...Axis[]];
   return others.reduce((least, other) => (lengthOf(other) < lengthOf(least) ? other : least), first);
+}
+
+/** From the least to the greatest positive value. */
+function logAxis(values: readonly number[]): Axis {
+  const positive = values.filter((value) => value > 0);
+  const [low, high] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [0.1, 1];
+  const log = (scale('log') as () => LinearScale)().domain([low, high > low ? high : 10 * low]);
+  const [from = low, to = high] = log.domain();
+  return { domain: [from, to], ticks: log.ticks(stepCounts[0] ?? 6), isLog: true };
 }
 
 function lengthOf({ domain: [low, high] }: Axis): number {
@@ -61,6 +73,7 @@ const farthest = 20;
 /** A value, held within twenty lengths of its axis: out of sight, and a line there is as steep as one can see. */
 export function within(axis: Axis, value: number): number {
   const [low, high] = axis.domain;
+  if (axis.isLog) return Math.min(Math.max(value, low / 1e3), high * 1e3);
   const room = farthest * lengthOf(axis);
   return Math.min(Math.max(value, low - room), high + room);
 }

@@ -1,11 +1,12 @@
 /** From the runs of the planned variants to what a figure shows and says. */
-import type { DatasetName, Metric } from '../config/schema.js';
+import type { DatasetName } from '../config/schema.js';
 import type { VariantRuns } from '../results/merge.js';
 import { distinct, ranges, remarksOf, together } from '../results/remarks.js';
 import type { RunSource } from '../results/source.js';
 import type { FigurePlan, PlannedLine } from './plan.js';
 import type { Curve, FigureData, Series, SeriesPoint } from './spec.js';
 import { lineStyles } from './style.js';
+import { metricTitles, xTitles } from './titles.js';
 
 export interface FigureContent {
   /** Null where no line has a value. */
@@ -22,15 +23,6 @@ export interface FigureSources {
   readonly behind?: RunSource | undefined;
 }
 
-const metricTitles: Readonly<Record<Metric, string>> = {
-  batch_loss: 'Batch loss [nats]',
-  batch_accuracy: 'Batch accuracy',
-  train_loss: 'Train loss [nats]',
-  train_accuracy: 'Train accuracy',
-  test_loss: 'Test loss [nats]',
-  test_accuracy: 'Test accuracy',
-};
-const xTitles = { epoch: 'Epoch', wall: 'Wall clock [s]' } as const;
 const datasetTitles: Readonly<Record<DatasetName, string>> = {
   cifar10: 'CIFAR-10',
   mnist: 'MNIST',

@@ -32,6 +32,8 @@ export interface FigureData {
   readonly yTitle: string;
   /** `fraction`: y lies in [0, 1] and is labelled in percent, from 0. */
   readonly yKind: 'plain' | 'fraction';
+  /** Linear if absent; a value that is not positive has no place on a logarithmic axis. */
+  readonly yScale?: 'linear' | 'log';
   /** `mean`: one line with its band; `seeds`: a thin line for each. */
   readonly lines: 'mean' | 'seeds';
   /** Where the x axis ends, if not with the data. */
@@ -71,10 +73,10 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
   const labels = figure.series.map((series) => series.label);
   const colors = figure.series.map((series) => series.style.color);
   const hasBehind = values.some((row) => row.behind);
-  const yScale = { domain: [...axes.y.domain], nice: false, zero: false };
+  const { isLog = false } = axes.y;
+  const yScale = { domain: [...axes.y.domain], nice: false, ...(isLog ? { type: 'log' as const } : { zero: false }) };
   const yAxis = {
-    values: [...axes.y.ticks],
-    tickCount: axes.y.ticks.length,
+    ...(!isLog && { values: [...axes.y.ticks], tickCount: axes.y.ticks.length }),
     ...(figure.yKind === 'fraction' && { format: '~%' }),
   };
   const y = {
@@ -242,13 +244,15 @@ function rowsOf(of: Pick<Row, 'series' | 'curve' | 'behind'>, points: Curve, { x
   const y = (value: number): number | null => (Number.isFinite(value) ? within(yAxis, value) : null);
   return points.map(({ x, mean, std }, i) => {
     const [before, after] = [points[i - 1]?.mean, points[i + 1]?.mean];
+    // A band may reach below a logarithmic axis, a line cannot.
+    const hasPlace = yAxis.isLog !== true || mean > 0;
     const alone = Number.isFinite(mean) && !Number.isFinite(before) && !Number.isFinite(after);
     return {
       ...of,
       x: within(xAxis, x),
-      mean: y(mean),
-      low: std === null ? null : y(mean - std),
-      high: std === null ? null : y(mean + std),
+      mean: hasPlace ? y(mean) : null,
+      low: std === null || !hasPlace ? null : y(mean - std),
+      high: std === null || !hasPlace ? null : y(mean + std),
       ...(alone ? { alone } : {}),
     };
   });
