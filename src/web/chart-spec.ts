@@ -41,7 +41,8 @@ export function chartRows(data: FigureData, isShown: (label: string) => boolean)
     ]);
 }
 
-export function chartSpec(data: FigureData, theme: Theme, height: number): TopLevelSpec {
+/** @param rows  to begin with: an axis that was first laid out without any has no place for its title */
+export function chartSpec(data: FigureData, theme: Theme, height: number, rows: readonly ChartRow[]): TopLevelSpec {
   const labels = data.series.map(({ label }) => label);
   const colors = data.series.map(({ style }) => onGround(style.color, theme.ground));
   const format = data.yKind === 'fraction' ? '.2%' : '.5~g';
@@ -69,6 +70,14 @@ export function chartSpec(data: FigureData, theme: Theme, height: number): TopLe
     scale: { domain: labels, range: data.series.map(({ style }) => [...style.dash]) },
     legend: null,
   } as const;
+  const band = {
+    mark: { type: 'area', clip: true, invalid: 'break-paths-filter-domains' },
+    encoding: {
+      y: { ...y, field: 'low' },
+      y2: { field: 'high' },
+      opacity: { condition: { test: 'datum.behind', value: 0.08 }, value: 0.22 },
+    },
+  } as const;
   const strength = { condition: { test: 'datum.behind', value: 0.4 }, value: data.lines === 'mean' ? 1 : 0.85 };
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
@@ -78,17 +87,10 @@ export function chartSpec(data: FigureData, theme: Theme, height: number): TopLe
     background: 'transparent',
     padding: { left: 4, right: 12, top: 8, bottom: 4 },
     autosize: { type: 'fit', contains: 'padding' },
-    data: { name: rowsName, values: [] },
+    data: { name: rowsName, values: [...rows] },
     encoding: shared,
     layer: [
-      {
-        mark: { type: 'area', clip: true, invalid: 'break-paths-filter-domains' },
-        encoding: {
-          y: { ...y, field: 'low' },
-          y2: { field: 'high' },
-          opacity: { condition: { test: 'datum.behind', value: 0.08 }, value: 0.22 },
-        },
-      },
+      ...(hasBands(data) ? [band] : []),
       {
         params: [
           {
@@ -122,9 +124,7 @@ export function chartSpec(data: FigureData, theme: Theme, height: number): TopLe
             { field: 'series', title: 'Variant' },
             { field: 'x', title: data.xTitle, type: 'quantitative', format: '.5~g' },
             { field: 'y', title: data.yTitle, type: 'quantitative', format },
-            ...(data.lines === 'mean' && data.series.some(({ curves }) => curves.some(hasBand))
-              ? [{ field: 'std', title: '± std', type: 'quantitative', format } as const]
-              : []),
+            ...(hasBands(data) ? [{ field: 'std', title: '± std', type: 'quantitative', format } as const] : []),
           ],
         },
       },
@@ -149,6 +149,7 @@ export function chartSpec(data: FigureData, theme: Theme, height: number): TopLe
   };
 }
 
-function hasBand(curve: Curve): boolean {
-  return curve.some(({ std }) => std !== null);
+/** Whether any point has a deviation. */
+export function hasBands({ series }: FigureData): boolean {
+  return series.some(({ curves }) => curves.some((curve) => curve.some(({ std }) => std !== null)));
 }

@@ -1,7 +1,7 @@
 /** A chart with its legend of switches, its tools, and its numbers as a table. Both pages are made of these. */
 import type { Result } from 'vega-embed';
 import type { Curve, FigureData, Series } from '../lab/figures/spec.js';
-import { chartRows, chartSpec, rowsName, zoomName } from './chart-spec.js';
+import { chartRows, chartSpec, hasBands, rowsName, zoomName } from './chart-spec.js';
 import { onGround } from './colours.js';
 import { between, thinned } from './curves.js';
 import { el, svg } from './dom.js';
@@ -25,7 +25,7 @@ export interface ChartOptions {
 }
 
 /** Points of all lines together that are drawn at once; more than that cannot be told apart. */
-const mostPoints = 12_000;
+const mostPoints = 5000;
 const fewestOfALine = 80;
 const zoomStep = 0.6;
 
@@ -105,20 +105,18 @@ export class Chart {
     const theme = currentTheme();
     const { title, xTitle, yTitle, yKind, yScale, lines, xMax } = data;
     const looks = data.series.map(({ label, style }) => [label, style]);
-    const drawnAs = JSON.stringify([title, xTitle, yTitle, yKind, yScale, lines, xMax, looks, theme]);
-    if (drawnAs !== this.#drawnAs) {
-      this.#window = null;
-      this.#view?.finalize();
-      const embedded = await vegaEmbed(this.#plot, chartSpec(data, theme, this.#options.height), {
-        ...{ actions: false, ast: true, defaultStyle: false, renderer: 'canvas' },
-        tooltip: { disableDefaultStyle: true, theme: 'hbp' },
-      });
-      this.#view = embedded.view;
-      this.#drawnAs = drawnAs;
-      this.#followZoom(embedded.view);
-    }
+    const drawnAs = JSON.stringify([title, xTitle, yTitle, yKind, yScale, lines, xMax, hasBands(data), looks, theme]);
+    if (drawnAs !== this.#drawnAs) this.#window = null;
     const rows = chartRows(this.#visible(data), (label) => !this.#hidden.has(label));
-    await this.#view?.data(rowsName, rows).runAsync();
+    if (drawnAs === this.#drawnAs) return void (await this.#view?.data(rowsName, rows).runAsync());
+    this.#view?.finalize();
+    const { view } = await vegaEmbed(this.#plot, chartSpec(data, theme, this.#options.height, rows), {
+      ...{ actions: false, ast: true, defaultStyle: false, renderer: 'canvas' },
+      tooltip: { disableDefaultStyle: true, theme: 'hbp' },
+    });
+    this.#view = view;
+    this.#drawnAs = drawnAs;
+    this.#followZoom(view);
   }
 
   /** As many points as can be told apart in what is looked at. */

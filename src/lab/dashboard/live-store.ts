@@ -63,6 +63,8 @@ export class LiveStore {
   /** Looks follow each other: two at once would tell a row twice. */
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Nothing is told of what was there at the beginning. */
+  #opened = false;
   #problemTold = false;
 
   private constructor({ root, listener, lookEvery = 3000 }: LiveStoreOptions) {
@@ -77,6 +79,7 @@ export class LiveStore {
     const store = new LiveStore(options);
     store.#enqueue(() => store.#lookOver());
     await store.#queue;
+    store.#opened = true;
     return store;
   }
 
@@ -227,7 +230,7 @@ export class LiveStore {
       watcher.close();
       this.#watchers.delete(dir);
     }
-    if (changed.length + gone.length > 0) {
+    if (this.#opened && changed.length + gone.length > 0) {
       this.#listener.onRuns(
         changed,
         gone.map(([, { summary }]) => summary.name),
