@@ -11,6 +11,7 @@ import { exportCommand } from './export.js';
 import { listCommand } from './list.js';
 import { nativeCommand } from './native.js';
 import { plotCommand } from './plot.js';
+import { reportCommand } from './report.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
 
@@ -56,6 +57,7 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     compareCommand,
     exportCommand,
     dashboardCommand,
+    reportCommand,
     dataCommand,
     statusCommand,
     cleanCommand,

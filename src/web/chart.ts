@@ -20,8 +20,6 @@ export interface ChartOptions {
   readonly onHidden?: () => void;
   /** Whether the subtitle and title are the chart's to show. */
   readonly titled?: boolean;
-  /** Of the title in the page's outline. */
-  readonly headingLevel?: 2 | 3;
 }
 
 /** Points of all lines together that are drawn at once; more than that cannot be told apart. */
@@ -196,11 +194,10 @@ export class Chart {
     await download({ ...this.#data, series }, kind, this.#options.fileName());
   }
 
-  #fillTitle({ title, subtitle, caption }: FigureData): void {
-    const heading = `h${this.#options.headingLevel ?? 3}` as const;
+  #fillTitle({ title, subtitle, caption, xTitle, yTitle }: FigureData): void {
     this.#title.replaceChildren(
-      el(heading, {}, title),
-      el('p', { class: 'note' }, subtitle.join(' · ')),
+      el('h3', {}, `${yTitle} by ${xTitle.toLowerCase()}`),
+      el('p', { class: 'note' }, [title, ...subtitle].join(' · ')),
       ...caption.map((line) => el('p', { class: 'note caption' }, line)),
     );
   }
