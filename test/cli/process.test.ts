@@ -31,7 +31,10 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const hbp = (...args: string[]): Promise<Ended> => startHbp(folder, args).ended;
 
-const commands = ['list', 'run', 'plot', 'export', 'data', 'status', 'clean', 'doctor', 'native', 'completion'];
+const commands = [
+  ...['list', 'run', 'plot', 'compare', 'export', 'dashboard', 'report'],
+  ...['data', 'status', 'clean', 'doctor', 'native', 'completion'],
+];
 
 it('lists its commands, and every command has help with examples', async () => {
   const { code, stdout } = await hbp('--help');
@@ -52,7 +55,7 @@ it('trains, skips what is done, draws, reports and cleans', async () => {
   expect(first.stdout).toMatch(/\nNext: hbp plot \.\/tiny\.yaml --quick\n$/);
   expect(first.stdout).toMatch(/tiny\/sgd +1\/1 +2\.00 +\d\.\d{4} +\d+\.\d\d %/);
   const dir = join(folder, 'data/runs-quick/tiny/cg/seed0');
-  expect((await readdir(dir)).sort()).toEqual(['metrics.csv', 'run.json']);
+  expect((await readdir(dir)).sort()).toEqual(['diagnostics.jsonl', 'metrics.csv', 'run.json']);
   const record = JSON.parse(await readFile(join(dir, 'run.json'), 'utf8')) as Record<string, unknown>;
   expect(record).toMatchObject({ state: 'done', backend: 'wasm', dataset: { name: 'synthetic-cifar10' } });
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { runName } from '../config/spec.js';
-import type { OptimizerSpec } from '../config/schema.js';
+import { dampingOf } from '../config/damping.js';
 import { diagnosticsFile } from '../results/diagnostics.js';
 import type { RunInfo } from '../results/inspect.js';
 import type { RunRecord } from '../results/record.js';
@@ -37,19 +37,6 @@ export function summarise(info: RunInfo): RunSummary {
 function secondsLeft({ lastRow, wallSeconds }: RunRecord, progress: number): number | null {
   if (!lastRow || progress <= 0 || !Number.isFinite(lastRow.wall_s)) return null;
   return Math.max(0, lastRow.wall_s / progress - Math.max(wallSeconds, lastRow.wall_s));
-}
-
-/** What an optimiser adds to its curvature; null for one that has none. */
-export function dampingOf(optimizer: OptimizerSpec): number | null {
-  switch (optimizer.kind) {
-    case 'cg-newton':
-      return optimizer.alpha;
-    case 'kfac':
-      return optimizer.damping;
-    case 'sgd':
-    case 'adam':
-      return null;
-  }
 }
 
 function computedBy({ backend, gpu, threads }: RunRecord): string {

@@ -34,6 +34,7 @@ export function differentiate(
   observer.ended?.('forward');
   const gradients = backpropagate(model, trace, tf.mul(share, loss.gradient(saved)), options);
   observer.ended?.('backward');
+  observer.differentiated?.(gradients.parameters);
   return { trace, saved, score, gradients };
 }
 

@@ -1,4 +1,5 @@
 import type { Route } from '../../engine/curvature/cvp/index.js';
+import type { Tensor } from '../../engine/tf.js';
 import type { CgReport } from '../../engine/optim/cg.js';
 
 /**
@@ -11,6 +12,8 @@ export type Phase = 'forward' | 'backward' | 'curvature' | 'solve' | 'update';
 export interface StepObserver {
   /** The phase has ended, as far as the calling thread sees: a GPU works on after a call returns. */
   ended?(phase: Phase): void;
+  /** The gradients of a batch, or of a part of it, by place; they are the step's, and gone after the call. */
+  differentiated?(gradients: Readonly<Record<string, Tensor>>): void;
   /** How CG ended, by place, one entry a row block. */
   solved?(reports: Readonly<Record<string, readonly CgReport[]>>): void;
   /** Which ways were chosen for exact products, by place. */

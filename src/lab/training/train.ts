@@ -8,6 +8,7 @@ import { drawSubset, inOrder } from '../datasets/batches.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { randomAt, seededStreams } from '../random.js';
 import type { Checkpoint } from '../results/checkpoint.js';
+import type { DiagnosticsSink } from '../results/diagnostics.js';
 import type { MetricsRow } from '../results/metrics.js';
 import { toBatch } from './batch.js';
 import { Checkpoints, type CheckpointSchedule, defaultSchedule } from './checkpoints.js';
@@ -17,6 +18,7 @@ import { SampleOrder } from './order.js';
 import type { ProgressListener } from './progress.js';
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { createStepper, type Resources } from './step.js';
+import { StepDiagnostics } from './step-diagnostics.js';
 import { Stopwatch } from './stopwatch.js';
 
 /** Where a run's rows and checkpoints go. */
@@ -25,6 +27,8 @@ export interface RunSink {
   heartbeat(): void;
   /** Absent: none are made. */
   checkpoint?(checkpoint: Checkpoint): void;
+  /** What its updates looked like; absent: nobody wants to know. */
+  readonly diagnostics?: DiagnosticsSink;
 }
 
 export interface Ending {
@@ -67,7 +71,9 @@ export async function train(
   const model = createModel(spec.model, dataset, random.init);
   let step = resume?.step ?? 0;
   let routes: Ending['routes'];
-  const stepper = createStepper(model, spec.optimizer, { routed: (chosen) => (routes = chosen) }, resources);
+  const diagnostics = new StepDiagnostics(model, spec, sink.diagnostics);
+  const observer = { ...diagnostics.observer, routed: (chosen: Ending['routes']) => (routes = chosen) };
+  const stepper = createStepper(model, spec.optimizer, observer, resources);
   try {
     if (resume) restoreSnapshot(model, stepper, resume);
     const samples = dataset.train.count;
@@ -105,6 +111,7 @@ export async function train(
       }
       const indices = order.batch(step);
       const batch = toBatch(dataset, dataset.train, indices);
+      if (isEvaluated(step + 1) || step + 1 === totalSteps) diagnostics.watch();
       const score = await stepper.step(batch);
       const [lossSum = NaN, right = NaN] = await score.data();
       tf.dispose([batch.inputs, batch.labels, score]);
@@ -120,6 +127,7 @@ export async function train(
       if (isEvaluated(step) || step === totalSteps) {
         const { wallMs, asideMs } = watch.read();
         const { onTrain, onTest } = await watch.aside(async () => {
+          await diagnostics.record(step, epoch);
           const trainSubset = drawSubset(samples, subsetSize, subset);
           const onTrain = await evaluate(model, dataset, dataset.train, trainSubset, spec.batchSize);
           const onTest = await evaluate(model, dataset, dataset.test, testIndices, spec.testBatchSize);
@@ -149,6 +157,7 @@ export async function train(
     if (!(error instanceof DivergenceError)) throw error;
     return { state: 'failed', reason: `diverged at step ${step + 1}: ${error.message}` };
   } finally {
+    diagnostics.dispose();
     stepper.dispose();
     model.dispose();
   }

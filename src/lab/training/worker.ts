@@ -7,6 +7,7 @@ import { HbpError, messageOf } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/index.js';
+import { diagnosticsWriter } from '../results/diagnostics.js';
 import { openRun } from '../results/store.js';
 import { defaultSchedule } from './checkpoints.js';
 import { environmentOf } from './environment.js';
@@ -69,7 +70,8 @@ async function run(order: RunOrder, backend: Backend): Promise<void> {
     const { spec, memoryLimit } = order;
     for (const text of writer.notes) onProgress({ type: 'note', run: runName(spec), text });
     // A GPU answers late: it is asked less often.
-    const ending = await train(spec, dataset, writer, onProgress, stop.signal, {
+    const sink = { ...writer, diagnostics: diagnosticsWriter(writer.dir) };
+    const ending = await train(spec, dataset, sink, onProgress, stop.signal, {
       ...{ memoryLimit, checkEvery: backend.gpu ? 4 : 1, resume: writer.resume, keepCheckpoint },
       schedule: { ...defaultSchedule, everyMs: order.checkpointEveryMs },
     });
