@@ -54,7 +54,8 @@ async function report(names: readonly string[], flags: ReportFlags): Promise<voi
   const named = names.map((name) => loadExperiment(name, { experimentsDir }));
   const shipped = loadAllExperiments(experimentsDir).filter(({ name }) => !named.some((each) => each.name === name));
   const known = [...shipped, ...named];
-  const source = flags.original ? originalRuns() : ownRuns(flags);
+  const theirs = await originalRuns();
+  const source = flags.original ? theirs : ownRuns(flags);
   const wanted = named.length > 0 ? named : known.filter((experiment) => hasRuns(experiment, source));
   if (!wanted.some((experiment) => hasRuns(experiment, source))) throw nothingToReport(source);
   const text = createReport({
@@ -62,7 +63,7 @@ async function report(names: readonly string[], flags: ReportFlags): Promise<voi
     place: shown(resolve(source.from)),
     known,
     experiments: wanted.map((experiment) => {
-      const sides = flags.original ? { theirs: source } : { theirs: originalRuns(), ours: source };
+      const sides = flags.original ? { theirs } : { theirs, ours: source };
       const comparison = compareExperiment(experiment, sides);
       return { experiment, tables: tablesOf(comparison), remarks: comparison.remarks };
     }),

@@ -5,7 +5,7 @@ import { parseColumns } from '../../src/lab/dashboard/columns.js';
 import { mergeSeeds } from '../../src/lab/results/merge.js';
 import { between, meanCurve, seedCurve, thinned } from '../../src/web/curves.js';
 import { onGround } from '../../src/web/colours.js';
-import { toCsv } from '../../src/web/download.js';
+import { toCsv } from '../../src/web/csv.js';
 import { someRow } from '../lab/results/support.js';
 
 const value = fc.oneof(

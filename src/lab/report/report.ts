@@ -63,8 +63,8 @@ export function createReport(options: ReportOptions): string {
       <h1>${experiments.map(({ experiment }) => experiment.name).join(', ')}</h1>
       <p class="note">
         ${source.name}, ${String(parts.reduce((sum, { runs }) => sum + runs.length, 0))} runs in
-        <code>${options.place}</code> · made by hbp ${version} on ${date.toISOString().slice(0, 16).replace('T', ' ')} UTC
-        with <code>${command}</code>
+        <code>${options.place}</code> · made by hbp ${version} on ${date.toISOString().slice(0, 16).replace('T', ' ')}
+        UTC with <code>${command}</code>
       </p>
       <nav aria-label="Experiments">
         <ul>
