@@ -13,6 +13,7 @@ build: dist/.built native/build/.tried ## compile src/ to dist/
 
 test: build ## all tests, on every backend that works here
 	@scripts/install-software-gpu.sh
+	@scripts/install-browser.sh
 	@npm test --silent
 
 test-exp: build ## the tests of the experiment side only
@@ -40,5 +41,5 @@ node_modules/.installed: package.json package-lock.json
 native/build/.tried: node_modules/.installed scripts/build-native.js native/binding.gyp $(shell find native/src -type f)
 	@mkdir -p native/build && scripts/install-native.sh && touch $@
 
-dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json $(shell find src -name '*.ts')
+dist/.built: node_modules/.installed tsconfig.json tsconfig.build.json scripts/build-web.js $(shell find src -type f)
 	@npm run --silent build && touch $@

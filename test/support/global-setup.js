@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -14,6 +15,7 @@ const always = ['cpu', 'wasm'];
 
 export default async function setUp() {
   useSoftwareGpu();
+  findBrowser();
   const asked = process.env.HBP_TEST_BACKENDS?.split(',').map((name) => name.trim());
   const unknown = asked?.filter((name) => !all.includes(name)) ?? [];
   if (unknown.length > 0) {
@@ -42,6 +44,19 @@ function useSoftwareGpu() {
   process.env.VK_ICD_FILENAMES = icd;
   process.env.VK_DRIVER_FILES = icd;
   process.env.XDG_RUNTIME_DIR ??= tmpdir();
+}
+
+/** A Chromium for the tests of the pages, told to them by HBP_TEST_CHROMIUM, which a user may set, too. */
+function findBrowser() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  const places = (process.env.PATH ?? '').split(delimiter).flatMap((dir) => names.map((name) => join(dir, name)));
+  const mac = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
+  process.env.HBP_TEST_CHROMIUM ??= [...places, mac].find(existsSync) ?? '';
+  if (process.env.HBP_TEST_CHROMIUM === '') {
+    process.stderr.write(
+      'tests of the pages in a browser are left out: no Chromium here (HBP_TEST_CHROMIUM names one)\n',
+    );
+  }
 }
 
 /** Null if the backend works. */
