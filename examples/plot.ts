@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import { renderPng, renderSvg } from '../dist/lab/figures/render.js';
+import { renderPng } from '../dist/lab/figures/png.js';
+import { renderSvg } from '../dist/lab/figures/svg.js';
 import { say } from './options.js';
 import type { BatchRecord } from './train.js';
 
