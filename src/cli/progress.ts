@@ -96,10 +96,15 @@ interface ActiveBar {
   scores: string | undefined;
 }
 
+/** Of a terminal that does not tell its width (0), as many as terminals had once. */
+function columnsOf({ columns }: NodeJS.WriteStream): number {
+  return columns > 0 ? columns : 80;
+}
+
 function bars(total: number, stream: NodeJS.WriteStream): ProgressDisplay {
   const multi = new cliProgress.MultiBar(
     {
-      format: (_options, { progress }, text: BarText) => formatBar(progress, text, stream.columns ?? 80),
+      format: (_options, { progress }, text: BarText) => formatBar(progress, text, columnsOf(stream)),
       stream,
       hideCursor: true,
       clearOnComplete: true,

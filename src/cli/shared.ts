@@ -101,5 +101,9 @@ export function formatTable(
     ...(isWide && { colWidths: fitColumns(natural, columns - gaps), wordWrap: true, wrapOnWordBoundary: false }),
   });
   table.push(...rows.map((row) => row.map(String)));
-  return table.toString();
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 }

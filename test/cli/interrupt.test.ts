@@ -180,7 +180,7 @@ it('Ctrl-C on a terminal leaves it as it was', async () => {
     return;
   }
   const command = [process.execPath, hbpFile, ...train, ...endless].join(' ');
-  const options = { cwd: folder.path, env: { ...hbpEnvironment(), TERM: 'xterm' } };
+  const options = { cwd: folder.path, env: { ...hbpEnvironment(), TERM: 'xterm', CI: '' } };
   const terminal = spawn('/usr/bin/script', ['-qefc', command, '/dev/null'], options);
   let screen = '';
   terminal.stdout.on('data', (text) => (screen += String(text)));

@@ -20,7 +20,12 @@ let browser: Browser | undefined;
 export async function openPage(home: string, colorScheme: 'light' | 'dark' = 'light'): Promise<WatchedPage> {
   // Root has no sandbox; what is opened is our own.
   browser ??= await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 }, colorScheme, acceptDownloads: true });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 1000 },
+    colorScheme,
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

@@ -81,7 +81,9 @@ describeInBrowser('the dashboard', () => {
     await until(async () => /^\d+[smhd]/.test((await row.nth(2).textContent()) ?? ''));
     expect(await row.nth(3).textContent()).toMatch(/^[\d.]+ (ms|s)$/);
     expect(await row.last().textContent()).toBe('wasm, 1 thread');
-    expect(await page.locator('#machine-body').textContent()).toMatch(/Training processes\d+: \d+ MiB/);
+    await until(async () =>
+      /Training processes\d+: \d+ MiB/.test((await page.locator('#machine-body').textContent()) ?? ''),
+    );
   });
 
   it('switches a variant off and on, by mouse and by keyboard', async () => {
@@ -126,7 +128,7 @@ describeInBrowser('the dashboard', () => {
     await page.locator('#view input[name="scale"][value="linear"]').focus();
     await page.keyboard.press('ArrowRight');
     await page.locator('#view input[name="lines"][value="seeds"]').check();
-    await until(() => Promise.resolve(page.url().endsWith('#metric=train_accuracy&x=step&scale=log&lines=seeds')));
+    await until(() => Promise.resolve(page.url().endsWith('metric=train_accuracy&x=step&scale=log&lines=seeds')));
     await chart().locator('thead th:text-is("Step")').waitFor();
     await page.reload();
     await chart().locator('.plot canvas').waitFor();

@@ -150,7 +150,7 @@ describe('the tensorboard format', () => {
 describe('exporting', () => {
   it('leaves out seeds that ran with other settings, on other pictures, or cannot be read', async () => {
     for (const seed of [1, 2]) train({ seed }, rowsOf(seed));
-    train({ seed: 0, epochs: 9 }, rowsOf(0));
+    train({ seed: 0, batchSize: 9 }, rowsOf(0));
     train({ seed: 3 }, rowsOf(3), 'done', {
       ...someEnvironment,
       dataset: { name: 'cifar10', fingerprint: 'sha256:bb', source: 'elsewhere' },
@@ -161,9 +161,9 @@ describe('exporting', () => {
     const [exported] = await exportRuns(runsToExport(store()), exportFormats.original, out());
     expect(exported!.seeds).toEqual([1, 2]);
     expect(exported!.remarks).toEqual([
-      expect.stringMatching(/^seed 4 left out: .*metrics\.csv: column "epoch" is missing/),
-      'seed 0 left out, it ran with epochs 2 -> 9',
-      'seed 3 left out, it ran with other pictures',
+      expect.stringMatching(/^seed 4 unreadable: .*metrics\.csv: column "epoch" is missing/),
+      'seed 0 left out, it ran with batchSize 500 -> 9',
+      'seed 3 left out, it ran with dataset fingerprint sha256:aa -> sha256:bb',
     ]);
   });
 
