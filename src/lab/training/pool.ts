@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { HbpError, RunError } from '../../errors.js';
 import { threadEnvironment } from '../../engine/backend/threads.js';
 import { runName, type RunSpec } from '../config/spec.js';
@@ -86,7 +87,8 @@ export async function trainAll(specs: readonly RunSpec[], options: PoolOptions):
     if (failed) throw failed.reason;
   } catch (error) {
     kill();
-    // A Ctrl-C also ends processes that have not started yet.
+    // A Ctrl-C also ends processes that have not started yet, and may reach them before it reaches this one.
+    await setTimeout(signalDelayMs);
     if (!options.stop.aborted) throw error;
   } finally {
     options.stop.removeEventListener('abort', stop);
@@ -108,6 +110,9 @@ interface Worker {
   readonly child: ChildProcess;
   readonly ready: Ready;
 }
+
+/** Between the deaths of processes by one signal. */
+const signalDelayMs = 100;
 
 const workerFile = new URL('./worker.js', import.meta.url);
 
