@@ -95,7 +95,8 @@ export function formatTable(
     ].map((key) => [key, '']),
   );
   const table = new Table({
-    head: head.map((text) => pc.bold(text)),
+    // Over several lines escape codes would be torn, or hold the padding.
+    head: isWide || head.some((text) => text.includes('\n')) ? [...head] : head.map((text) => text && pc.bold(text)),
     chars: { ...none, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
     ...(isWide && { colWidths: fitColumns(natural, columns - gaps), wordWrap: true, wrapOnWordBoundary: false }),
