@@ -29,7 +29,7 @@ const complete = (...words: string[]): string[] =>
 
 it.each([
   [['']],
-  [['r'], 'run'],
+  [['r'], 'run', 'report'],
   [['data', ''], 'status', 'fetch', 'import', 'verify', 'help'],
   [['data', 'fetch', 'c'], 'cifar10'],
   [['run', ''], 'exp01', 'exp02', 'exp08', 'exp09'],

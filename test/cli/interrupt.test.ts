@@ -185,10 +185,14 @@ it('Ctrl-C on a terminal leaves it as it was', async () => {
   let screen = '';
   terminal.stdout.on('data', (text) => (screen += String(text)));
   const ended = new Promise<number | null>((resolve) => terminal.on('close', resolve));
-  await waitFor(() => /epoch [1-9]\d*\.\d/.test(screen));
-  expect(screen).toContain(hideCursor);
-  terminal.stdin.write('\u0003');
-  expect(await ended).toBe(130);
+  try {
+    await waitFor(() => /epoch [1-9]\d*\.\d/.test(screen));
+    expect(screen).toContain(hideCursor);
+    terminal.stdin.write('\u0003');
+    expect(await ended).toBe(130);
+  } finally {
+    terminal.kill('SIGHUP');
+  }
   expect(screen.lastIndexOf(showCursor)).toBeGreaterThan(screen.lastIndexOf(hideCursor));
   expect(readdirSync(dirOf(runs(), 'adam'))).toContain('checkpoint.safetensors');
 });
