@@ -24,8 +24,7 @@ export const zoomName = 'zoom';
 
 /** The points of the series that are shown. On a logarithmic axis only what is positive has a place. */
 export function chartRows(data: FigureData, isShown: (label: string) => boolean): ChartRow[] {
-  const placed = (value: number): number | null =>
-    Number.isFinite(value) && (data.yScale !== 'log' || value > 0) ? value : null;
+  const placed = (value: number): number | null => (hasPlace(value, data) ? value : null);
   const rows = (label: string, curve: Curve, name: string, behind: boolean): ChartRow[] =>
     curve.map(({ x, mean, std }) => {
       const y = placed(mean);
@@ -39,6 +38,18 @@ export function chartRows(data: FigureData, isShown: (label: string) => boolean)
       ...curves.flatMap((curve, i) => rows(label, curve, String(i), false)),
       ...behind.flatMap((curve, i) => rows(label, curve, `behind ${i}`, true)),
     ]);
+}
+
+function hasPlace(value: number, { yScale }: FigureData): boolean {
+  return Number.isFinite(value) && (yScale !== 'log' || value > 0);
+}
+
+/** Whether the chart would show anything: the axes of one that does not have no extent. */
+export function hasPlacedValue(data: FigureData, isShown: (label: string) => boolean): boolean {
+  return data.series.some(
+    ({ label, curves, behind = [] }) =>
+      isShown(label) && [...curves, ...behind].some((curve) => curve.some(({ mean }) => hasPlace(mean, data))),
+  );
 }
 
 /** @param rows  to begin with: an axis that was first laid out without any has no place for its title */

@@ -1,7 +1,7 @@
 /** A chart with its legend of switches, its tools, and its numbers as a table. Both pages are made of these. */
 import type { Result } from 'vega-embed';
 import type { Curve, FigureData, Series } from '../lab/figures/spec.js';
-import { chartRows, chartSpec, hasBands, rowsName, zoomName } from './chart-spec.js';
+import { chartRows, chartSpec, hasBands, hasPlacedValue, rowsName, zoomName } from './chart-spec.js';
 import { onGround } from './colours.js';
 import { between, thinned } from './curves.js';
 import { el, svg } from './dom.js';
@@ -33,7 +33,7 @@ export class Chart {
   readonly #hidden: Set<string>;
   readonly #legend = el('div', { class: 'legend', role: 'group', 'aria-label': 'Shown in the chart' });
   readonly #plot = el('div', { class: 'plot' });
-  readonly #empty = el('p', { class: 'empty' }, 'No values yet.');
+  readonly #empty = el('p', { class: 'empty' });
   readonly #table = el('table');
   readonly #details: HTMLDetailsElement;
   readonly #title = el('div', { class: 'chart-title' });
@@ -93,19 +93,20 @@ export class Chart {
   async #draw(): Promise<void> {
     const data = this.#data;
     if (!data) return;
-    const isEmpty = data.series.every(({ curves, behind = [] }) => [...curves, ...behind].flat().length === 0);
+    const isShown = (label: string): boolean => !this.#hidden.has(label);
+    const isEmpty = !hasPlacedValue(data, isShown);
     this.#empty.hidden = !isEmpty;
     this.#plot.hidden = isEmpty;
     if (this.#options.titled) this.#fillTitle(data);
     this.#fillLegend(data);
     if (this.#details.open) this.#fillTable();
-    if (isEmpty) return;
+    if (isEmpty) return this.#empty.replaceChildren(this.#whyEmpty(data));
     const theme = currentTheme();
     const { title, xTitle, yTitle, yKind, yScale, lines, xMax } = data;
     const looks = data.series.map(({ label, style }) => [label, style]);
     const drawnAs = JSON.stringify([title, xTitle, yTitle, yKind, yScale, lines, xMax, hasBands(data), looks, theme]);
     if (drawnAs !== this.#drawnAs) this.#window = null;
-    const rows = chartRows(this.#visible(data), (label) => !this.#hidden.has(label));
+    const rows = chartRows(this.#visible(data), isShown);
     if (drawnAs === this.#drawnAs) return void (await this.#view?.data(rowsName, rows).runAsync());
     this.#view?.finalize();
     const { view } = await vegaEmbed(this.#plot, chartSpec(data, theme, this.#options.height, rows), {
@@ -115,6 +116,12 @@ export class Chart {
     this.#view = view;
     this.#drawnAs = drawnAs;
     this.#followZoom(view);
+  }
+
+  #whyEmpty({ series, yScale }: FigureData): string {
+    if (series.every(({ curves }) => curves.flat().length === 0)) return 'No values yet.';
+    if (series.every(({ label }) => this.#hidden.has(label))) return 'Everything is switched off.';
+    return yScale === 'log' ? 'No values that a logarithmic axis has a place for.' : 'No finite values.';
   }
 
   /** As many points as can be told apart in what is looked at. */
