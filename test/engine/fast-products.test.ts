@@ -97,8 +97,8 @@ describeOnEveryBackend('fast products of single parameters', (backend) => {
         for (const secondOrder of partOn(backend, modes, (mode) => mode === 'abs')) {
           const fast = productsOf(pass, { secondOrder });
           const plain = productsOf(pass, { secondOrder, products: 'plain' });
-          // Where programs are compiled for every shape: the layers before pooling.
-          for (const { path, parameter } of model.parameters.slice(0, isSlow(backend) ? 3 : undefined)) {
+          // Where programs are compiled for every shape: the first weight, whose products go through all layers.
+          for (const { path, parameter } of model.parameters.slice(0, isSlow(backend) ? 1 : undefined)) {
             const v = seeded([2, ...parameter.shape], 20);
             const expected = plain[path]!.matmat(v);
             await expectClose(fast[path]!.matmat(v), expected, { rtol: 1e-5, atol: 1e-7 }, `${secondOrder} ${path}`);
