@@ -31,6 +31,9 @@ export const modelSchema = z.union([
   z.strictObject({
     hidden: z.array(positiveInt).describe('widths of the hidden layers, input side first'),
     activation: activationSchema.default('sigmoid'),
+    pool: positiveInt
+      .exactOptional()
+      .describe('pictures are first averaged over squares of so many pixels a side; the rest at the edges is left out'),
   }),
 ]);
 

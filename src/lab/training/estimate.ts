@@ -2,6 +2,7 @@ import { chenHidden } from '../../engine/nn/models.js';
 import * as tf from '../../engine/tf.js';
 import type { ModelSpec, OptimizerSpec } from '../config/schema.js';
 import type { RunSpec } from '../config/spec.js';
+import { pooledShape } from './model.js';
 
 /** What the forecast needs to know of a dataset, so that nothing is loaded for it. */
 export interface Sizes {
@@ -46,7 +47,10 @@ function multiplyAdds(model: ModelSpec, { shape: [height, width, channels], clas
   const connected = (...widths: readonly number[]): number =>
     widths.slice(1).reduce((sum, width, i) => sum + width * widths[i]!, 0);
   const inputs = height * width * channels;
-  if ('hidden' in architecture) return connected(inputs, ...architecture.hidden, classes);
+  if ('hidden' in architecture) {
+    const pooled = pooledShape([height, width, channels], architecture.pool ?? 1);
+    return connected(pooled[0] * pooled[1] * channels, ...architecture.hidden, classes);
+  }
   switch (architecture.network) {
     case 'mlp-cifar10':
     case 'mlp-mnist':
