@@ -49,6 +49,7 @@ export {
   type Route,
   routes,
 } from './curvature/cvp/index.js';
+export { principalSubmatrix } from './curvature/entries.js';
 export { curvatureDiagonals } from './curvature/estimators/diagonals.js';
 export { hutchinsonTrace, type TraceEstimate } from './curvature/estimators/hutchinson.js';
 export { type LanczosOptions, ritzValues, type RitzValue } from './curvature/estimators/lanczos.js';

@@ -1,14 +1,11 @@
 /** Draws planned figures from the runs of a source: `<outDir>/<name>.{vl.json,svg,png,pdf,tex}`. */
-import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
-import { messageOf, RunError } from '../../errors.js';
 import { figureContent, type FigureContent, type FigureSources } from './data.js';
 import type { FigurePlan } from './plan.js';
 import type { FigureFormat } from './format.js';
 import { renderers } from './renderers.js';
 import { figureSpec, type FigureData } from './spec.js';
 import { renderSvg } from './svg.js';
+import { type FigureFile, specFile, writeFigure } from './write.js';
 
 export interface PlotOptions extends FigureSources {
   readonly outDir: string;
@@ -32,7 +29,7 @@ export async function plotFigures(plans: readonly FigurePlan[], options: PlotOpt
   const plotted: PlottedFigure[] = [];
   for (const plan of plans) {
     const { data, missing, notes } = figureContent(plan, options);
-    const files = data ? await writeFigure(plan.name, data, options) : [];
+    const files = data ? await drawFigure(plan.name, data, options) : [];
     const figure = { name: plan.name, files, missing, notes };
     options.onFigure?.(figure);
     plotted.push(figure);
@@ -40,18 +37,10 @@ export async function plotFigures(plans: readonly FigurePlan[], options: PlotOpt
   return plotted;
 }
 
-async function writeFigure(name: string, figure: FigureData, { outDir, formats }: PlotOptions): Promise<string[]> {
+async function drawFigure(name: string, figure: FigureData, { outDir, formats }: PlotOptions): Promise<string[]> {
   const spec = figureSpec(figure);
   const drawing = { figure, svg: await renderSvg(spec) };
-  const contents: [string, string | Buffer][] = [['vl.json', `${JSON.stringify(spec, null, 2)}\n`]];
+  const contents: FigureFile[] = [specFile(spec)];
   for (const format of formats) contents.push([format, await renderers[format](drawing)]);
-
-  const files = contents.map(([extension]) => join(outDir, `${name}.${extension}`));
-  try {
-    mkdirSync(dirname(join(outDir, name)), { recursive: true });
-    for (const [i, [, content]] of contents.entries()) await writeFileAtomic(files[i] ?? '', content);
-  } catch (error) {
-    throw new RunError(`cannot write figure ${name} to ${outDir}: ${messageOf(error)}`, { cause: error });
-  }
-  return files;
+  return writeFigure(outDir, name, contents);
 }

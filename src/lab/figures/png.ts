@@ -1,7 +1,7 @@
 /** From SVG to PNG; equal SVGs give equal bytes. */
 import { Resvg } from '@resvg/resvg-js';
 import { fontFiles } from './fonts.js';
-import { fontFamily } from './spec.js';
+import { fontFamily } from './look.js';
 
 /** Pixels of the PNG per pixel of the SVG: about 300 dpi where a figure is a column (8.5 cm) wide. */
 const scale = 2;

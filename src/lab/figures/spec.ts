@@ -1,6 +1,7 @@
 /** What a figure shows, as plain data, and the vega-lite spec that draws it. No files, no runs. */
 import type { TopLevelSpec } from 'vega-lite';
 import { axesOf, within, type Axis } from './axes.js';
+import { axisConfig, fontFamily, ink, titleConfig, wrap } from './look.js';
 import type { LineStyle } from './style.js';
 
 /** Mean and sample standard deviation over n seeds at one x; std is null where n = 1. */
@@ -46,14 +47,10 @@ export interface FigureData {
   readonly caption: readonly string[];
 }
 
-/** The family that every rendering uses; a machine that opens the SVG without it falls back on its like. */
-export const fontFamily = 'DejaVu Sans';
-
 const width = 430;
 const height = 265;
 /** Characters that fit across the figure at 12 px, and in the title at 16 px bold. */
 const lineLength = { small: 71, title: 47 };
-const ink = '#222222';
 
 /** Widths of lines in pixels, and how opaque they are: one's own, and those behind. A pixel is half a point in print. */
 export const strokes = {
@@ -153,29 +150,8 @@ export function figureSpec(figure: FigureData): TopLevelSpec {
     config: {
       font: fontFamily,
       view: { stroke: null },
-      title: {
-        anchor: 'start',
-        frame: 'group',
-        fontSize: 16,
-        color: ink,
-        subtitleFontSize: 12,
-        subtitleLineHeight: 15,
-        subtitleColor: '#555555',
-        subtitlePadding: 4,
-        offset: 8,
-      },
-      axis: {
-        labelFontSize: 14,
-        titleFontSize: 15,
-        titleFontWeight: 'normal',
-        labelColor: ink,
-        titleColor: ink,
-        titlePadding: 8,
-        domainColor: ink,
-        tickColor: ink,
-        gridColor: '#e4e4e4',
-        labelFlush: false,
-      },
+      title: titleConfig,
+      axis: axisConfig,
       legend: {
         orient: 'top',
         direction: 'horizontal',
@@ -265,13 +241,4 @@ const columnPadding = 16;
 function legendColumns(labels: readonly string[]): number {
   const longest = Math.max(0, ...labels.map((label) => label.length));
   return Math.max(1, Math.floor((width + columnPadding) / (46 + 7.5 * longest)));
-}
-
-/** Lines of at most `length` characters, broken between parts; a longer part has a line of its own. */
-function wrap(parts: readonly string[], separator: string, length: number): string[] {
-  return parts.reduce<string[]>((lines, part) => {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + separator.length + part.length > length) return [...lines, part];
-    return [...lines.slice(0, -1), last + separator + part];
-  }, []);
 }

@@ -1,0 +1,69 @@
+/** Which parameters of a network are looked at, and which of their elements where there are too many. */
+import type { Sequential } from '../../engine/nn/sequential.js';
+import * as tf from '../../engine/tf.js';
+import { ConfigError } from '../../errors.js';
+import { didYouMean } from '../config/nearest.js';
+import { drawSubset, inOrder } from '../datasets/batches.js';
+import type { Random } from '../random.js';
+
+/** One parameter and its place in pictures. */
+export interface ChosenParameter {
+  /** Place and name: `2.weight`. */
+  readonly path: string;
+  /** Place of its layer: `2`. */
+  readonly layer: string;
+  /** Number of its elements. */
+  readonly size: number;
+  /** Which of them are drawn, ascending row-major indices; all but for parameters that are too large. */
+  readonly elements: Uint32Array;
+}
+
+/**
+ * The parameters of the named layers. Where they have more than `limit` elements together, as many as fit are drawn of each
+ * at random: small parameters stay whole, and the large ones share what is left evenly.
+ *
+ * @param layers  places of layers or parameters (`2`, `2.weight`); null: all
+ * @throws ConfigError  there is no such layer, or not one element a parameter fits
+ */
+export function chooseParameters(
+  model: Sequential,
+  layers: readonly string[] | null,
+  limit: number,
+  random: Random,
+): ChosenParameter[] {
+  const all = model.parameters.map(({ path, parameter }) => ({
+    path,
+    layer: path.slice(0, path.lastIndexOf('.')),
+    size: tf.util.sizeFromShape([...parameter.shape]),
+  }));
+  for (const name of layers ?? []) {
+    if (all.some(({ path, layer }) => name === path || name === layer)) continue;
+    const known = [...new Set(all.flatMap(({ layer, path }) => [layer, path]))];
+    throw new ConfigError(`--layers: the network has no layer "${name}" with parameters: ${didYouMean(name, known)}`);
+  }
+  const chosen = all.filter(({ path, layer }) => !layers || layers.includes(path) || layers.includes(layer));
+  const most = allowance(
+    chosen.map(({ size }) => size),
+    limit,
+  );
+  if (most < 1) {
+    throw new ConfigError(
+      `--limit: found ${limit}, fewer than the ${chosen.length} parameters to draw: name some by --layers`,
+    );
+  }
+  return chosen.map((each) => ({
+    ...each,
+    elements: each.size <= most ? inOrder(each.size) : drawSubset(each.size, most, random).toSorted(),
+  }));
+}
+
+/** The largest number a such that no more than `limit` are taken where every part gives at most a. */
+function allowance(sizes: readonly number[], limit: number): number {
+  let [rest, open] = [limit, sizes.length];
+  for (const size of [...sizes].sort((a, b) => a - b)) {
+    if (size * open > rest) return Math.floor(rest / open);
+    rest -= size;
+    open--;
+  }
+  return Infinity;
+}
