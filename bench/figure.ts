@@ -1,6 +1,6 @@
 /** Ours beside the peers, with the quartiles, as a vega-lite spec. */
 import type { TopLevelSpec } from 'vega-lite';
-import { fontFamily } from '../dist/lab/figures/spec.js';
+import { fontFamily } from '../dist/lab/figures/look.js';
 import type { Results, Row, Section, Unit } from './results.js';
 
 const colors = {

@@ -1,6 +1,6 @@
 /** Ours divided by the reference's time, step by step, as a vega-lite spec. */
 import type { TopLevelSpec } from 'vega-lite';
-import { fontFamily } from '../../dist/lab/figures/spec.js';
+import { fontFamily } from '../../dist/lab/figures/look.js';
 import type { ExperimentResults } from './results.js';
 
 const colors = { start: '#2c7fb8', trained: '#253494' } as const;

@@ -44,7 +44,10 @@ export interface BlockTrace extends Seen {
  * Every curvature as a matrix: the exact one with the blocks between parameters, that of Hessian backpropagation without, for
  * it has none.
  */
-export async function measureMatrices(passes: Passes, parameters: readonly ChosenParameter[]): Promise<CurvatureMatrix[]> {
+export async function measureMatrices(
+  passes: Passes,
+  parameters: readonly ChosenParameter[],
+): Promise<CurvatureMatrix[]> {
   const size = parameters.reduce((sum, { elements }) => sum + elements.length, 0);
   const matrices: CurvatureMatrix[] = [];
   for (const { secondOrder } of kinds) {

@@ -22,7 +22,8 @@ export interface ChosenParameter {
  * The parameters of the named layers. Where they have more than `limit` elements together, as many as fit are drawn of each
  * at random: small parameters stay whole, and the large ones share what is left evenly.
  *
- * @param layers  places of layers or parameters (`2`, `2.weight`); null: all
+ * @param layers  places of layers or parameters (`2`, `2.weight`), or `all`; null: the last layers that have no more than
+ *   `limit` elements together, at least one
  * @throws ConfigError  there is no such layer, or not one element a parameter fits
  */
 export function chooseParameters(
@@ -37,11 +38,12 @@ export function chooseParameters(
     size: tf.util.sizeFromShape([...parameter.shape]),
   }));
   for (const name of layers ?? []) {
-    if (all.some(({ path, layer }) => name === path || name === layer)) continue;
-    const known = [...new Set(all.flatMap(({ layer, path }) => [layer, path]))];
+    if (name === 'all' || all.some(({ path, layer }) => name === path || name === layer)) continue;
+    const known = ['all', ...new Set(all.flatMap(({ layer, path }) => [layer, path]))];
     throw new ConfigError(`--layers: the network has no layer "${name}" with parameters: ${didYouMean(name, known)}`);
   }
-  const chosen = all.filter(({ path, layer }) => !layers || layers.includes(path) || layers.includes(layer));
+  const wanted = layers ?? lastLayers(all, limit);
+  const chosen = all.filter(({ path, layer }) => [path, layer, 'all'].some((name) => wanted.includes(name)));
   const most = allowance(
     chosen.map(({ size }) => size),
     limit,
@@ -55,6 +57,17 @@ export function chooseParameters(
     ...each,
     elements: each.size <= most ? inOrder(each.size) : drawSubset(each.size, most, random).toSorted(),
   }));
+}
+
+/** The last layers that have no more than `limit` elements together, at least one. */
+function lastLayers(all: readonly { readonly layer: string; readonly size: number }[], limit: number): string[] {
+  const layers = [...new Set(all.map(({ layer }) => layer))];
+  let size = 0;
+  const first = layers.findLastIndex((layer) => {
+    size += all.reduce((sum, each) => sum + (each.layer === layer ? each.size : 0), 0);
+    return size > limit;
+  });
+  return layers.slice(Math.min(first + 1, layers.length - 1));
 }
 
 /** The largest number a such that no more than `limit` are taken where every part gives at most a. */

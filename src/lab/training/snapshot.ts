@@ -28,16 +28,32 @@ export async function takeSnapshot(model: Sequential, stepper: Stepper): Promise
  * @throws RunError  it does not fit the model
  */
 export function restoreSnapshot(model: Sequential, stepper: Stepper, { numbers, arrays }: Snapshot): void {
+  checkShapes(model, arrays);
+  const tensors = Object.entries(arrays).map(
+    ([name, { shape, values }]) => [name, tf.tensor(values, [...shape])] as const,
+  );
+  all(model, stepper).restore({ tensors: Object.fromEntries(tensors), numbers });
+}
+
+/**
+ * Put a model alone in the state of a snapshot.
+ *
+ * @throws RunError  it does not fit the model
+ */
+export function restoreParameters(model: Sequential, arrays: Snapshot['arrays']): void {
+  checkShapes(model, arrays);
+  for (const [path, { shape, values }] of Object.entries(behind('parameters', arrays))) {
+    model.parameters.find((each) => each.path === path)?.parameter.assign(tf.tensor(values, [...shape]));
+  }
+}
+
+function checkShapes(model: Sequential, arrays: Snapshot['arrays']): void {
   const parameters = behind('parameters', arrays);
   for (const { path, parameter } of model.parameters) {
     const found = parameters[path]?.shape.join();
     if (found === parameter.shape.join()) continue;
     throw new RunError(`the checkpoint's ${path} has shape [${found}], not [${parameter.shape.join()}]: use --force`);
   }
-  const tensors = Object.entries(arrays).map(
-    ([name, { shape, values }]) => [name, tf.tensor(values, [...shape])] as const,
-  );
-  all(model, stepper).restore({ tensors: Object.fromEntries(tensors), numbers });
 }
 
 function all(model: Sequential, stepper: Stepper): Stateful {
