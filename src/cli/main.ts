@@ -8,6 +8,7 @@ import { dashboardCommand } from './dashboard.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
+import { inspectCommand } from './inspect.js';
 import { listCommand } from './list.js';
 import { nativeCommand } from './native.js';
 import { plotCommand } from './plot.js';
@@ -56,6 +57,7 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     plotCommand,
     compareCommand,
     exportCommand,
+    inspectCommand,
     dashboardCommand,
     reportCommand,
     dataCommand,

@@ -4,12 +4,11 @@ import { ConfigError, DataError } from '../errors.js';
 import { withActivation } from '../lab/config/activation.js';
 import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment, loadFurtherExperiments } from '../lab/config/load.js';
-import { didYouMean } from '../lab/config/nearest.js';
 import type { Activation, Experiment } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
 import { originalRuns, ownRuns } from './sources.js';
-import { activationOption, folders, print, printJson } from './shared.js';
+import { activationOption, folders, listParser, print, printJson } from './shared.js';
 
 interface PlotFlags {
   readonly original?: true;
@@ -45,7 +44,7 @@ export function plotCommand(): Command {
     .addOption(activationOption())
     .addOption(
       new Option('--format <list>', 'what to write besides the vega-lite spec; tex is TikZ (pgfplots)')
-        .argParser(parseFormats)
+        .argParser(listParser('--format', figureFormats))
         .default(figureFormats, figureFormats.join(',')),
     )
     .option('--out <dir>', 'folder for the figures (default: fig)')
@@ -130,14 +129,6 @@ function nothingToDraw({ source }: FigureSources): DataError {
   return new DataError(
     `no runs to draw in ${shown(source.from)}: \`hbp run\` makes some, \`hbp plot --original\` draws the recorded ones`,
   );
-}
-
-function parseFormats(list: string): FigureFormat[] {
-  return list.split(',').map((word) => {
-    const format = figureFormats.find((candidate) => candidate === word.trim().toLowerCase());
-    if (!format) throw new ConfigError(`--format: found "${word}", ${didYouMean(word, figureFormats)}`);
-    return format;
-  });
 }
 
 function printFigure({ name, files, missing }: PlottedFigure): void {

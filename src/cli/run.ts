@@ -1,6 +1,6 @@
 import { basename, extname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { backendNames, parseBackend, useBackend } from '../engine/backend/index.js';
+import { parseBackend, useBackend } from '../engine/backend/index.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
 import { ConfigError, DataError } from '../errors.js';
 import { withActivation } from '../lab/config/activation.js';
@@ -17,8 +17,18 @@ import { flopsOf, measureFlops } from '../lab/training/estimate.js';
 import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
 import { defaultMemoryLimit, parseBytes } from './bytes.js';
+import { backendOption, threadsOption } from './engine-options.js';
 import { createDisplay, describeOutcome, formatDuration } from './progress.js';
-import { activationOption, dataDirs, folders, formatTable, print, printJson } from './shared.js';
+import {
+  activationOption,
+  countOrAuto,
+  dataDirs,
+  folders,
+  formatTable,
+  positiveInteger,
+  print,
+  printJson,
+} from './shared.js';
 
 interface Options {
   readonly variant?: string[];
@@ -52,18 +62,9 @@ export function runCommand(): Command {
     .addOption(new Option('--dataset <name>', 'train on another dataset').choices(datasetNames))
     .addOption(activationOption())
     .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
-    .addOption(
-      new Option('--backend <name>', `what runs the maths: ${backendNames.join(', ')}`)
-        .env('HBP_BACKEND')
-        .default('auto'),
-    )
+    .addOption(backendOption())
     .option('--jobs <n|auto>', 'runs side by side; auto: as many as the cores carry, one on a GPU', countOrAuto, 1)
-    .addOption(
-      new Option('--threads <n|auto>', 'CPU threads of each run; auto: cores / jobs')
-        .env('HBP_THREADS')
-        .argParser((text) => (text === '' ? 'auto' : countOrAuto(text)))
-        .default('auto' as const),
-    )
+    .addOption(threadsOption('CPU threads of each run; auto: cores / jobs'))
     .addOption(
       new Option('--memory-limit <size>', 'of the steps of all runs together, such as 4GB: more is done piece by piece')
         .env('HBP_MEMORY_LIMIT')
@@ -352,14 +353,4 @@ function minutes(text: string): number {
   const value = Number(text);
   if (text === '' || !(value >= 0)) throw new InvalidArgumentError('A number of minutes is expected.');
   return value;
-}
-
-function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('A positive integer is expected.');
-  return value;
-}
-
-function countOrAuto(text: string): number | 'auto' {
-  return text === 'auto' ? text : positiveInteger(text);
 }

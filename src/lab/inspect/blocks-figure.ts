@@ -6,11 +6,11 @@ import type { Inspection } from './inspect.js';
 import { kinds, wayLabels, ways } from './kinds.js';
 import type { CurvatureMatrix } from './measure.js';
 import { heatColors, heatMap } from './pixels.js';
-import { percentile, type Symlog, symlogFor, symlogLabel, symlogTicks } from './symlog.js';
+import { percentile, type Symlog, symlogLabel, symlogTicks } from './symlog.js';
 
 const side = 230;
 /** Magnitudes of entries that are told from zero. */
-const decades = 3;
+const decades = 2;
 /** Of all entries that are not zero, so many have a place on the scale; what is beyond has the colour of the end. */
 const shown = 0.999;
 
@@ -46,17 +46,14 @@ export function blocksSpec(inspection: Inspection): TopLevelSpec {
 }
 
 function scaleOf(matrices: readonly CurvatureMatrix[]): Symlog {
-  const [largest, most] = [0, 0].map((_, i) =>
-    Math.max(
-      ...matrices.map(({ entries }) =>
-        percentile(
-          entries.filter((entry) => entry !== 0),
-          i === 0 ? 1 : shown,
-        ),
-      ),
+  const ends = matrices.map(({ entries }) =>
+    percentile(
+      entries.filter((entry) => entry !== 0),
+      shown,
     ),
   );
-  return symlogFor([largest ?? 0], decades, most);
+  const most = Math.max(...ends) || 1;
+  return { most, constant: most / 10 ** decades };
 }
 
 function subtitled(inspection: Inspection, { constant }: Symlog) {

@@ -120,7 +120,10 @@ function yAndColor({ points, yTitle }: Facets, path: string, way: Way) {
       type: 'quantitative',
       title: way === 'exact' ? [path, yTitle] : null,
       scale: { type: 'symlog', constant: scale.constant, domain: [...domain], nice: false },
-      axis: { values: symlogTicks(scale, domain, domain[0] < -scale.constant ? 2 : 4), labelExpr: symlogLabel },
+      axis: {
+        values: domain[0] < -scale.constant ? symlogTicks(scale, domain, 2, 0.25) : symlogTicks(scale, domain),
+        labelExpr: symlogLabel,
+      },
     },
     color: field({ scale: { domain: labels, range: kinds.map(({ color }) => color) } }),
     strokeDash: field({ scale: { domain: labels, range: kinds.map(({ dash }) => [...dash]) } }),

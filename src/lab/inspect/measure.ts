@@ -4,7 +4,7 @@ import { principalSubmatrix } from '../../engine/curvature/entries.js';
 import { hutchinsonTrace } from '../../engine/curvature/estimators/hutchinson.js';
 import { eigenvalues } from '../../engine/curvature/estimators/spectrum.js';
 import type { LinearOperator } from '../../engine/curvature/operator.js';
-import * as tf from '../../engine/tf.js';
+import type * as tf from '../../engine/tf.js';
 import type { SecondOrder } from '../config/schema.js';
 import type { Random } from '../random.js';
 import { kinds, type Way, ways } from './kinds.js';

@@ -1,4 +1,5 @@
 /** Axes and colours for numbers of both signs over many magnitudes: linear about zero, logarithmic beyond. */
+import { scale } from 'vega';
 
 export interface Symlog {
   /** Where it turns from linear to logarithmic. */
@@ -31,21 +32,34 @@ export function placeOn({ constant, most }: Symlog, value: number): number {
   return Math.sign(value) * place;
 }
 
-/** Closer to zero, in constants, labels would lie on each other. */
-const roomAboutZero = 4;
-
-/** Zero and powers of ten of both signs within the ends, those that have room beside zero, at most `count` a sign. */
-export function symlogTicks({ constant, most }: Symlog, [low, high]: readonly [number, number], count = 4): number[] {
-  const [first, last] = [Math.ceil(Math.log10(roomAboutZero * constant)), Math.floor(Math.log10(most) + 1e-9)];
+/**
+ * Zero and powers of ten of both signs within the ends, those that have room beside zero, at most `count` a sign; evenly
+ * spaced numbers where there is no more than one power.
+ *
+ * @param room  place on the scale of the least power
+ */
+export function symlogTicks(symlog: Symlog, ends: readonly [number, number], count = 4, room = 0.12): number[] {
+  const last = Math.floor(Math.log10(symlog.most) + 1e-9);
+  let first = Math.floor(Math.log10(symlog.constant));
+  while (placeOn(symlog, 10 ** first) < room) first++;
+  if (last <= first) return (scale('linear') as () => LinearScale)().domain(ends).ticks(count);
   const step = Math.max(1, Math.ceil((last - first + 1) / count));
   const powers: number[] = [];
   for (let k = last; k >= first; k -= step) powers.push(Number(`1e${k}`));
   const ticks = [...powers.map((power) => -power), 0, ...powers.toReversed()];
-  return ticks.filter((tick) => tick >= low && tick <= high);
+  return ticks.filter((tick) => tick >= ends[0] && tick <= ends[1]);
 }
 
-/** Vega's expression for the labels of such ticks: 0, 1e-3. */
-export const symlogLabel = "datum.value == 0 ? '0' : replace(format(datum.value, '.0e'), '+', '')";
+interface LinearScale {
+  domain(ends: readonly number[]): LinearScale;
+  ticks(count: number): number[];
+}
+
+/** Vega's expression for the labels of such ticks: 0, 0.1, 1e-3. */
+export const symlogLabel = [
+  "datum.value == 0 || abs(datum.value) >= 0.01 && abs(datum.value) < 10000 ? format(datum.value, '.4~g')",
+  "replace(format(datum.value, '.0e'), '+', '')",
+].join(' : ');
 
 /** The value that a fraction of all magnitudes lie below. */
 export function percentile(values: Float32Array, fraction: number): number {

@@ -110,7 +110,12 @@ export function* checkpointsOf(dir: string): Generator<FoundCheckpoint> {
   }
 }
 
-function readCheckpoint(path: string): StoredCheckpoint {
+/**
+ * One checkpoint file.
+ *
+ * @throws DataError  it is not there, damaged, or none of hbp
+ */
+export function readCheckpoint(path: string): StoredCheckpoint {
   const { metadata, entries } = readContainer(path);
   const { random, clock, step, epoch, memoryLimit, numbers, ...about } = parseAbout(metadata);
   const { [metricsName]: metrics, ...rest } = entries;

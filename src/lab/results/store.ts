@@ -16,6 +16,7 @@ import {
   type StoredCheckpoint,
   writeCheckpoint,
 } from './checkpoint.js';
+import { removeCurvature } from './curvature.js';
 import { lockRun, type RunLock } from './lock.js';
 import { formatRow, metricsFile, metricsHeader, type MetricsRow, parseMetrics } from './metrics.js';
 import { self } from './owner.js';
@@ -228,6 +229,7 @@ function startWriting(
     // run.json goes first and comes back last: a crash in between never leaves it beside rows of another run.
     rmSync(join(dir, recordFile), { force: true });
     removeCheckpoints(dir);
+    removeCurvature(dir);
     metrics = openSync(join(dir, metricsFile), 'w');
     writeDurably(metrics, metricsHeader);
     update({});

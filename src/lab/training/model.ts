@@ -42,7 +42,9 @@ export function createModel(
 /** Height, width and channels after averaging over squares of so many pixels a side. */
 export function pooledShape([height, width, channels]: Dataset['shape'], pool: number): Dataset['shape'] {
   if (pool > Math.min(height, width)) {
-    throw new ConfigError(`model.pool: found ${pool}, but pictures of ${height} x ${width} pixels have no such squares`);
+    throw new ConfigError(
+      `model.pool: found ${pool}, but pictures of ${height} x ${width} pixels have no such squares`,
+    );
   }
   return [Math.floor(height / pool), Math.floor(width / pool), channels];
 }
