@@ -1,4 +1,5 @@
 /** The report's page: its figures as charts, from the numbers in the page itself. */
+import type { TopLevelSpec } from 'vega-lite';
 import type { FigureData } from '../lab/figures/spec.js';
 import { Chart } from './chart.js';
 import { byId } from './dom.js';
@@ -11,21 +12,42 @@ export interface ReportFigure {
 
 const figures = JSON.parse(byId('figures').textContent ?? '[]') as ReportFigure[];
 
-/** Charts are drawn when they come near: a report may hold dozens. */
+/** A figure of `hbp inspect`, drawn by its own spec. */
+interface CurvatureFigure {
+  readonly name: string;
+  readonly spec: TopLevelSpec;
+}
+
+const curvature = JSON.parse(byId('curvature').textContent ?? '[]') as CurvatureFigure[];
+
+/** Figures are drawn when they come near: a report may hold dozens. */
 const near = new IntersectionObserver(
   (entries) => {
     for (const { isIntersecting, target } of entries) {
-      const figure = figures.find(({ name }) => name === (target as HTMLElement).dataset['figure']);
-      if (!isIntersecting || !figure) continue;
+      if (!isIntersecting) continue;
       near.unobserve(target);
-      const chart = new Chart({ height: 300, fileName: () => figure.name, titled: true });
-      target.replaceChildren(chart.element);
-      chart.show(revived(figure.data));
+      draw(target as HTMLElement);
     }
   },
   { rootMargin: '400px' },
 );
-document.querySelectorAll('[data-figure]').forEach((place) => near.observe(place));
+document.querySelectorAll('[data-figure], [data-curvature]').forEach((place) => near.observe(place));
+
+function draw(place: HTMLElement): void {
+  const figure = figures.find(({ name }) => name === place.dataset['figure']);
+  if (figure) {
+    const chart = new Chart({ height: 300, fileName: () => figure.name, titled: true });
+    place.replaceChildren(chart.element);
+    chart.show(revived(figure.data));
+    return;
+  }
+  const drawn = curvature.find(({ name }) => name === place.dataset['curvature']);
+  if (!drawn) return;
+  const options = { actions: false, ast: true, defaultStyle: false, renderer: 'canvas', tooltip: false } as const;
+  vegaEmbed(place, drawn.spec, options).catch((error: unknown) => {
+    place.textContent = `The figure cannot be drawn: ${String(error)}`;
+  });
+}
 
 /** JSON has no NaN: null stands for it. */
 function revived(data: FigureData): FigureData {

@@ -3,11 +3,13 @@
  * numbers of its figures, and a content security policy under which only its own scripts run.
  */
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { libraries, libraryFile, ownFile } from '../dashboard/assets.js';
 import type { Experiment } from '../config/schema.js';
 import { runName } from '../config/spec.js';
 import { figureContent, type FigureContent, type FigureSources } from '../figures/data.js';
 import { planFigures } from '../figures/plan.js';
+import { type CurvatureFigure, readCurvature } from '../results/curvature.js';
 import { listRuns, type RunInfo } from '../results/inspect.js';
 import { commandsFor } from './commands.js';
 import { html, Html, jsonFor, programFor } from './html.js';
@@ -54,7 +56,8 @@ export function createReport(options: ReportOptions): string {
   const parts = experiments.map((each) => {
     const figures = figuresOf(each.experiment, options);
     const own = runs.filter(({ experiment }) => experiment === each.experiment.name);
-    return { ...each, figures, runs: own };
+    const curvature = own.flatMap((run) => readCurvature(run.dir).map((figure) => placed(figure, run)));
+    return { ...each, figures, runs: own, curvature };
   });
   const figures = parts.flatMap(({ figures }) => figures.flatMap(({ name, data }) => (data ? [{ name, data }] : [])));
   const body = html`
@@ -80,6 +83,9 @@ export function createReport(options: ReportOptions): string {
     <script type="application/json" id="figures">
       ${jsonFor(figures)}
     </script>
+    <script type="application/json" id="curvature">
+      ${jsonFor(parts.flatMap(({ curvature }) => curvature))}
+    </script>
   `;
   return page(`hbp report: ${experiments.map(({ experiment }) => experiment.name).join(', ')}`, body);
 }
@@ -94,10 +100,17 @@ function figuresOf(experiment: Experiment, options: ReportOptions): Figure[] {
 interface Part extends ReportExperiment {
   readonly figures: readonly Figure[];
   readonly runs: readonly RunInfo[];
+  /** What `hbp inspect` has drawn of these runs. */
+  readonly curvature: readonly CurvatureFigure[];
+}
+
+/** Under a name that no figure of another run has: `exp01/sgd/seed0/blocks`. */
+function placed({ name, spec }: CurvatureFigure, run: RunInfo): CurvatureFigure {
+  return { name: `${runName(run)}/${name}`, spec };
 }
 
 function experimentSection(part: Part, { criterion }: ReportOptions): Html {
-  const { experiment, figures, tables, remarks, runs } = part;
+  const { experiment, figures, tables, remarks, runs, curvature } = part;
   const drawn = figures.filter(({ data }) => data !== null);
   const [declared, others] = [drawn.filter((each) => each.isDeclared), drawn.filter((each) => !each.isDeclared)];
   const undrawn = figures.filter(({ data }) => data === null).map(({ name }) => name);
@@ -107,7 +120,7 @@ function experimentSection(part: Part, { criterion }: ReportOptions): Html {
       ${experiment.description === undefined ? null : html`<p>${experiment.description}</p>`} ${figureGrid(declared)}
       ${others.length > 0 ? everyMetric(others, declared.length === 0) : null}
       ${undrawn.length > 0 ? html`<p class="note">Not drawn, no data: ${undrawn.join(', ')}.</p>` : null}
-      ${tables.map(tableHtml)}
+      ${curvature.length > 0 ? curvatureFigures(curvature) : null} ${tables.map(tableHtml)}
       ${
         tables.some(({ columns }) => columns.some(({ name }) => name === 'diff.'))
           ? html`<p class="note">${criterion.join(' ')}</p>`
@@ -131,6 +144,29 @@ function everyMetric(figures: readonly Figure[], isOpen: boolean): Html {
     <summary>Every metric (${figures.length} figures)</summary>
     ${figureGrid(figures)}
   </details>`;
+}
+
+function curvatureFigures(figures: readonly CurvatureFigure[]): Html {
+  const runs = [...new Set(figures.map(({ name }) => dirname(name)))];
+  return html`<h3>Curvature</h3>
+    ${runs.map(
+      (run) =>
+        html`<details>
+          <summary>${run}</summary>
+          ${figures
+            .filter(({ name }) => dirname(name) === run)
+            .map(
+              ({ name, spec }) =>
+                html`<div
+                  class="scroll"
+                  data-curvature="${name}"
+                  role="region"
+                  aria-label="${String(spec.description)}"
+                  tabindex="0"
+                ></div>`,
+            )}
+        </details>`,
+    )}`;
 }
 
 function figureGrid(figures: readonly Figure[]): Html {
