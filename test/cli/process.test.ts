@@ -32,7 +32,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const hbp = (...args: string[]): Promise<Ended> => startHbp(folder, args).ended;
 
 const commands = [
-  ...['list', 'run', 'plot', 'compare', 'export', 'dashboard', 'report'],
+  ...['list', 'run', 'plot', 'compare', 'export', 'inspect', 'dashboard', 'report'],
   ...['data', 'status', 'clean', 'doctor', 'native', 'completion'],
 ];
 

@@ -2,7 +2,6 @@
 import type { Sequential } from '../../engine/nn/sequential.js';
 import * as tf from '../../engine/tf.js';
 import { ConfigError } from '../../errors.js';
-import { didYouMean } from '../config/nearest.js';
 import { drawSubset, inOrder } from '../datasets/batches.js';
 import type { Random } from '../random.js';
 
@@ -39,8 +38,8 @@ export function chooseParameters(
   }));
   for (const name of layers ?? []) {
     if (name === 'all' || all.some(({ path, layer }) => name === path || name === layer)) continue;
-    const known = ['all', ...new Set(all.flatMap(({ layer, path }) => [layer, path]))];
-    throw new ConfigError(`--layers: the network has no layer "${name}" with parameters: ${didYouMean(name, known)}`);
+    const places = [...new Set(all.map(({ layer }) => layer))];
+    throw new ConfigError(`--layers: the network has no layer "${name}" with parameters: it has ${places.join(', ')}`);
   }
   const wanted = layers ?? lastLayers(all, limit);
   const chosen = all.filter(({ path, layer }) => [path, layer, 'all'].some((name) => wanted.includes(name)));
