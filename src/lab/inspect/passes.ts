@@ -43,20 +43,18 @@ export class Passes {
 
   /** The exact curvature of all parameters together; the caller disposes it. */
   network(secondOrder: SecondOrder): LinearOperator {
-    return tf.scoped(() => {
-      const { trace, saved, gradients } = this.#differentiate();
-      return networkCurvature(this.#tail, trace, gradients, lossHessian(loss, saved), { secondOrder });
-    });
+    return this.#made(({ trace, saved, gradients }) =>
+      networkCurvature(this.#tail, trace, gradients, lossHessian(loss, saved), { secondOrder }),
+    );
   }
 
   /** The block of every parameter, by place; the caller disposes them. */
   blocks(way: Way, secondOrder: SecondOrder): Record<string, LinearOperator> {
-    const operators = tf.scoped(() => {
-      const { trace, saved, gradients } = this.#differentiate();
-      return way === 'exact'
+    const operators = this.#made(({ trace, saved, gradients }) =>
+      way === 'exact'
         ? curvatureProducts(this.#tail, trace, gradients, lossHessian(loss, saved), { secondOrder })
-        : hessianBackpropagation(this.#tail, trace, gradients, loss.averagedHessian(saved), { secondOrder });
-    });
+        : hessianBackpropagation(this.#tail, trace, gradients, loss.averagedHessian(saved), { secondOrder }),
+    );
     return Object.fromEntries(
       Object.entries(operators).map(([path, operator]) => [this.#placeInModel(path), operator]),
     );
@@ -66,7 +64,17 @@ export class Passes {
     this.#batch.inputs.dispose();
   }
 
-  #differentiate() {
+  /** Operators of a pass whose own tensors go at once: those that operators need they hold themselves. */
+  #made<T>(make: (pass: ReturnType<Passes['differentiate']>) => T): T {
+    let made: T | undefined;
+    // Not as the result of the tidy: it would keep all tensors that it finds in there, gradients too, which nobody frees.
+    tf.tidy(() => {
+      made = make(this.differentiate());
+    });
+    return made!;
+  }
+
+  private differentiate() {
     const trace = this.#tail.forward(this.#batch.inputs);
     const { saved } = loss.forward(trace.output, this.#batch.labels);
     return { trace, saved, gradients: backpropagate(this.#tail, trace, loss.gradient(saved)) };
