@@ -50,6 +50,7 @@ const optionValues: Readonly<Record<string, (suggest: Suggest) => void>> = {
   format: (suggest) => figureFormats.forEach((name) => suggest(name, '')),
   jobs: (suggest) => suggest('auto', 'as many as the cores carry, one on a GPU'),
   threads: (suggest) => suggest('auto', 'cores / jobs'),
+  checkpoint: (suggest) => suggestPaths(suggest, /\.safetensors$/),
   runs: (suggest) => suggestPaths(suggest),
   out: (suggest) => suggestPaths(suggest),
   'data-dir': (suggest) => suggestPaths(suggest),

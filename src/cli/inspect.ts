@@ -90,7 +90,7 @@ Examples:
   hbp run exp01 --variant cg-ggn --seeds 0 --keep-checkpoint
   hbp inspect exp01 --variant cg-ggn                  its last layers, at the start and at the checkpoint
   hbp inspect exp08 --layers 15 17.weight --batch 100
-  hbp inspect exp01 --layers all --limit 320 --batch 50   a sample of all layers; takes minutes
+  hbp inspect exp01 --layers 11 13 --limit 200        a sample of layers that are too large
   hbp inspect ./mine.yaml --checkpoint mine/cg/seed0
 
 Draws blocks (heat maps, one scale of colours), spectra (eigenvalues of each parameter's block) and trace (over training,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { useBackend } from '../../src/engine/backend/index.js';
 import { denseOperator, diagonalOperator, kronecker, lowRank, scaled } from '../../src/engine/curvature/algebra.js';
 import { curvatureProducts, lossHessian, networkCurvature } from '../../src/engine/curvature/cvp/index.js';
+import { principalSubmatrix } from '../../src/engine/curvature/entries.js';
 import { curvatureDiagonals } from '../../src/engine/curvature/estimators/diagonals.js';
 import { hutchinsonTrace } from '../../src/engine/curvature/estimators/hutchinson.js';
 import { ritzValues } from '../../src/engine/curvature/estimators/lanczos.js';
@@ -19,6 +20,7 @@ import {
   partOn,
   runsHere,
 } from '../support/backends.js';
+import { ConfigError } from '../../src/errors.js';
 import { expectClose } from '../support/golden.js';
 import { type NetworkCase, networkCases, passOf } from '../support/random-network.js';
 
@@ -272,4 +274,17 @@ describeOnEveryBackend('estimators', () => {
       model.dispose();
     });
   });
+});
+
+test('a principal submatrix has the entries of the chosen rows and columns, in their order', async () => {
+  await useBackend('cpu');
+  const entries = range(36).map((at) => Math.min(at % 6, Math.floor(at / 6)) + (at % 7 === 0 ? 10 : 0));
+  const operator = denseOperator(tf.tensor2d(entries, [6, 6]), [2, 3]);
+  const chosen = [5, 0, 3];
+  const wanted = chosen.flatMap((row) => chosen.map((column) => entries[6 * row + column]!));
+  const found = principalSubmatrix(operator, chosen);
+  expect(found.shape).toEqual([3, 3]);
+  expect(await numbersOf(found)).toEqual(wanted);
+  expect(principalSubmatrix(operator, []).shape).toEqual([0, 0]);
+  expect(() => principalSubmatrix(operator, [6])).toThrow(new ConfigError('no element 6 in vectors [2, 3]'));
 });
