@@ -1,11 +1,12 @@
 /** Putting a dataset in place: complete and checked, or not at all. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, rmdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { StoredKind } from './kind.js';
 import { type Receipt, writeReceipt } from '../receipt.js';
+import { makeStaging, moveInto } from '../staging.js';
 
 export interface InstallOptions {
   /** Replace what is there. */
@@ -50,7 +51,7 @@ export interface Contents {
 
 /**
  * Fills a hidden folder beside the final place, reads everything from there, and only then moves it there. What fails
- * leaves nothing behind.
+ * leaves nothing behind; what a killed process left is removed first.
  *
  * @throws DataError  something is there already (without `force`), or as `contents` throws
  */
@@ -62,7 +63,7 @@ export async function installFolder(
 ): Promise<Installed> {
   refuseExisting(home, force);
   const firstMade = await mkdir(dirname(home), { recursive: true });
-  const staging = await mkdtemp(join(dirname(home), `.${basename(home)}-`));
+  const staging = await makeStaging(home);
   try {
     await contents.fill(staging);
     signal?.throwIfAborted();
@@ -70,7 +71,8 @@ export async function installFolder(
     signal?.throwIfAborted();
     const receipt = { ...origin, fingerprint };
     await writeReceipt(staging, receipt);
-    await moveInto(home, staging, force);
+    refuseExisting(home, force);
+    await moveInto(home, staging);
     return { folder: home, ...receipt };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
@@ -98,13 +100,4 @@ async function removeEmpty(folder: string, last: string): Promise<void> {
 /** @throws DataError */
 export function refuseExisting(home: string, force: boolean): void {
   if (existsSync(home) && !force) throw new DataError(`${home} is there already; --force replaces it`);
-}
-
-async function moveInto(home: string, staging: string, force: boolean): Promise<void> {
-  refuseExisting(home, force);
-  const old = `${staging}-old`;
-  const replaces = existsSync(home);
-  if (replaces) await rename(home, old);
-  await rename(staging, home);
-  if (replaces) await rm(old, { recursive: true });
 }

@@ -1,12 +1,12 @@
 /** Runs in the formats of other programs. A new one is a file beside this and a line in the table. */
-import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DataError, messageOf, RunError } from '../../errors.js';
 import type { ExportFormat } from './format.js';
 import { original } from './original.js';
 import { recordFile } from '../results/record.js';
+import { makeStaging, moveInto } from '../staging.js';
 import type { VariantToExport } from './runs.js';
 import { tensorboard } from './tensorboard.js';
 
@@ -64,15 +64,14 @@ async function writeVariant(variant: VariantToExport, format: ExportFormat, fold
   let files = 0;
   try {
     await mkdir(dirname(folder), { recursive: true });
-    const staging = join(dirname(folder), `.export-${randomUUID()}`);
+    const staging = await makeStaging(folder);
     try {
       for (const { path, content } of format.files(variant)) {
         await mkdir(dirname(join(staging, path)), { recursive: true });
         await writeFile(join(staging, path), content);
         files++;
       }
-      await rm(folder, { recursive: true, force: true });
-      await rename(staging, folder);
+      await moveInto(folder, staging);
     } finally {
       await rm(staging, { recursive: true, force: true });
     }
