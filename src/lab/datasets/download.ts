@@ -3,6 +3,7 @@ import { open, rm, stat } from 'node:fs/promises';
 import { DataError, messageOf } from '../../errors.js';
 import { checksumOf } from './checksum.js';
 import type { Download } from './kind.js';
+import { Patience } from './patience.js';
 
 export interface DownloadProgress {
   readonly file: string;
@@ -14,12 +15,17 @@ export interface DownloadProgress {
 export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** A server that sends nothing for so long has broken off; a minute unless given [ms]. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** A connection that broke off: trying again goes on from where it stopped. */
 class BrokenOff extends DataError {}
 
 const MAX_TRIES = 5;
+const usualPatienceMs = 60_000;
+/** No dataset's file is as large; a server that never ends shall not fill the disk. */
+const MAX_BYTES = 2 ** 30;
 
 /**
  * Downloads into `part`, going on from what is there. Returns when `part` has the right checksum; if it throws, what was
@@ -69,14 +75,24 @@ async function receivePersistently(file: string, url: string, part: string, opti
   }
 }
 
-async function receive(
+async function receive(file: string, url: string, part: string, options: DownloadOptions): Promise<void> {
+  const patience = new Patience(options.patienceMs ?? usualPatienceMs);
+  try {
+    await receiveWith(patience, file, url, part, options);
+  } finally {
+    patience.end();
+  }
+}
+
+async function receiveWith(
+  patience: Patience,
   file: string,
   url: string,
   part: string,
   { signal, onProgress }: DownloadOptions,
 ): Promise<void> {
   const have = await sizeOf(part);
-  const response = await request(url, have, signal);
+  const response = await request(url, have, signal, patience);
   if (response.status === 416) return response.body?.cancel(); // nothing beyond what is there: the checksum decides
   const resumes = response.status === 206;
   const start = resumes ? have : 0;
@@ -87,7 +103,9 @@ async function receive(
   let out: Awaited<ReturnType<typeof open>> | undefined;
   try {
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      patience.heard();
       if (received === 0) refuseWebPage(chunk);
+      if (received + chunk.length > MAX_BYTES) throw new DataError(`sent more than ${MAX_BYTES} bytes`);
       out ??= await open(part, resumes ? 'a' : 'w');
       await out.write(chunk);
       received += chunk.length;
@@ -96,7 +114,8 @@ async function receive(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof DataError || isFileError(error)) throw error;
-    throw new BrokenOff(`broke off after ${received} of ${total ?? '?'} bytes`, { cause: error });
+    const why = patience.signal.aborted ? `, ${messageOf(patience.signal.reason)}` : '';
+    throw new BrokenOff(`broke off after ${received} of ${total ?? '?'} bytes${why}`, { cause: error });
   } finally {
     await out?.close();
   }
@@ -104,12 +123,17 @@ async function receive(
 }
 
 /** @throws DataError  no answer, or one that is not (the rest of) a file */
-async function request(url: string, have: number, signal: AbortSignal | undefined): Promise<Response> {
+async function request(
+  url: string,
+  have: number,
+  signal: AbortSignal | undefined,
+  patience: Patience,
+): Promise<Response> {
   // Without identity a server may wrap the file in gzip, and fetch would unwrap it.
   const headers = { 'accept-encoding': 'identity', ...(have > 0 ? { range: `bytes=${have}-` } : {}) };
   let response: Response;
   try {
-    response = await fetch(url, { headers, signal: signal ?? null });
+    response = await fetch(url, { headers, signal: AbortSignal.any([...(signal ? [signal] : []), patience.signal]) });
   } catch (error) {
     signal?.throwIfAborted();
     const cause = (error as { cause?: unknown }).cause ?? error;

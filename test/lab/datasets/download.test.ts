@@ -23,6 +23,10 @@ const { url, log } = await serve({
   '/stalled': stallAfter(bytes, 100_000),
   '/other-piece': (_request, response) =>
     void response.writeHead(206, { 'content-range': 'bytes 5-9/300000' }).end('abcde'),
+  '/silent': () => undefined,
+  '/stalled-for-ever': (...all) => all[2] === 0 && stallAfter(bytes, 100_000)(...all),
+  '/round': (_request, response) => void response.writeHead(302, { location: '/and-round' }).end(),
+  '/and-round': (_request, response) => void response.writeHead(302, { location: '/round' }).end(),
   '/empty': (_request, response) => void response.writeHead(200).end(),
 });
 const from = (...paths: string[]) => ({
@@ -93,6 +97,22 @@ describe('download', () => {
     expect(readFileSync(part).equals(bytes.subarray(0, 100_000))).toBe(true);
   });
 
+  it.each([
+    ['/stalled-for-ever', /did not answer \(nothing came for 0\.3 s\); what came so far is kept, run/, 100_000],
+    ['/silent', /did not answer \(nothing came for 0\.3 s\)$/, undefined],
+  ])('%s: does not wait for ever', async (path, message, kept) => {
+    const part = freshPart();
+    await expect(download(from(path), part, { patienceMs: 300 })).rejects.toThrow(message);
+    expect(existsSync(part) ? readFileSync(part).length : undefined).toBe(kept);
+  });
+
+  it('goes on by itself after a connection that fell silent', async () => {
+    const part = freshPart();
+    await download(from('/stalled'), part, { patienceMs: 300 });
+    expect(readFileSync(part).equals(bytes)).toBe(true);
+    expect(requests('/stalled')).toEqual(['/stalled from 0', '/stalled from 100000', '/stalled from 200000']);
+  });
+
   it('refuses a file with another checksum and keeps nothing of it', async () => {
     const part = freshPart();
     await expect(download(from('/other'), part)).rejects.toThrow(
@@ -106,6 +126,7 @@ describe('download', () => {
     ['/page', /sent a web page, not the file/],
     ['/disguised-page', /sent a web page, not the file/],
     ['/empty', /sent nothing/],
+    ['/round', /did not answer \(Error: redirect count exceeded\)/],
   ])('%s: says what was wrong and writes nothing', async (path, message) => {
     const part = freshPart();
     await expect(download(from(path), part)).rejects.toThrow(message);

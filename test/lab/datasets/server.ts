@@ -54,11 +54,13 @@ export const cutAfter =
     else response.write(rest.subarray(0, count), () => setTimeout(() => response.destroy(), 20));
   };
 
-/** Sends `count` bytes and then nothing more. */
+/** Sends `count` bytes of what is left and then nothing more. */
 export const stallAfter =
   (bytes: Buffer, count: number): Handler =>
   (_request, response, start) => {
-    response.write(head(response, bytes, start, true).subarray(0, count));
+    const rest = head(response, bytes, start, true);
+    if (rest.length <= count) response.end(rest);
+    else response.write(rest.subarray(0, count));
   };
 
 export const page =
