@@ -109,9 +109,9 @@ async function readItems(folder: string, name: FileName, count: number): Promise
   const path = await locate(folder, name);
   const layout = files[name];
   const raw = await readFile(path);
-  const bytes = path.endsWith('.gz') ? await unzip(raw, path) : raw;
+  const expected = layout.header.length * 4 + layout.header[1]![1] * layout.itemBytes;
+  const bytes = path.endsWith('.gz') ? await unzip(raw, path, expected) : raw;
   const start = checkHeader(bytes, layout, path);
-  const expected = start + layout.header[1]![1] * layout.itemBytes;
   if (bytes.length !== expected) {
     throw new DataError(`${path} holds ${bytes.length} bytes, expected ${expected}`);
   }
@@ -130,10 +130,13 @@ async function locate(folder: string, name: FileName): Promise<string> {
   throw new DataError(`${join(folder, name)} is missing (and so is ${name}.gz)`);
 }
 
-async function unzip(bytes: Buffer, path: string): Promise<Buffer> {
+async function unzip(bytes: Buffer, path: string, expected: number): Promise<Buffer> {
   try {
-    return await promisify(gunzip)(bytes);
+    return await promisify(gunzip)(bytes, { maxOutputLength: expected });
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new DataError(`${path} holds more than ${expected} bytes, expected as many`, { cause: error });
+    }
     throw new DataError(`${path} is not a whole gzip file: ${messageOf(error)}`, { cause: error });
   }
 }
