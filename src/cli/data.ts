@@ -63,9 +63,9 @@ function subcommand(name: string, description: string, examples: readonly string
     .addHelpText('after', `\nExamples:\n${examples.map((example) => `  ${example}`).join('\n')}`);
 }
 
-/** Where to put: the folder that was named, else the default one. */
+/** Where to put: the folder that was named, else the default one; an empty HBP_DATA_DIR names none. */
 function targetDir({ dataDir }: DataOptions): string {
-  return dataDir ?? folders.datasets();
+  return dataDir === undefined || dataDir === '' ? folders.datasets() : dataDir;
 }
 
 function statusCommand(): Command {

@@ -69,6 +69,21 @@ describe('hbp data', () => {
     }
   });
 
+  it('puts into the default folder where HBP_DATA_DIR is empty', async () => {
+    const before = process.cwd();
+    const folder = fresh();
+    writeTree(join(folder, 'dat'), runFiles(sgdDir, [0]));
+    process.env['HBP_DATA_DIR'] = '';
+    process.chdir(folder);
+    try {
+      await hbpData('import', 'paper', 'dat');
+    } finally {
+      process.chdir(before);
+      delete process.env['HBP_DATA_DIR'];
+    }
+    expect(readdirSync(join(folder, 'data', 'datasets'))).toEqual(['paper']);
+  });
+
   it('import takes what is whole, names what is not, and verify agrees', async () => {
     const from = fresh();
     writeFiles(join(from, 'mnist'), gzipped(mnistFiles()));
