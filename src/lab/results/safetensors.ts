@@ -4,9 +4,10 @@
  * Any reader of the format opens such a file; only this one checks the digest.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { DataError, messageOf } from '../../errors.js';
+import { writeAll } from './write-all.js';
 
 /** An array by its bytes. */
 export interface Entry {
@@ -59,11 +60,6 @@ export function writeContainer(path: string, { metadata, entries }: Container): 
   } finally {
     closeSync(file);
   }
-}
-
-/** A single write may take less than all. */
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength;) at += writeSync(file, bytes, at);
 }
 
 /**

@@ -2,7 +2,7 @@
  * The run store: `<root>/<experiment>/<variant>/seed<k>/` with metrics.csv, run.json and, while the run is not done,
  * checkpoints and run.lock.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { ConfigError, DataError, RunError } from '../../errors.js';
@@ -23,6 +23,7 @@ import { self } from './owner.js';
 import { readRecord, recordFile, writeRecord, type RunEnvironment, type RunRecord } from './record.js';
 import { continuation, findResumption, formatEpoch, type Resumption } from './resume.js';
 import { courseHash, specDifferences, specHash } from './spec-hash.js';
+import { writeAll } from './write-all.js';
 
 export type { RunEnvironment, RunRecord } from './record.js';
 
@@ -291,6 +292,6 @@ function removeTorn(dir: string): void {
 }
 
 function writeDurably(file: number, text: string): void {
-  writeSync(file, text);
+  writeAll(file, Buffer.from(text));
   fsyncSync(file);
 }
