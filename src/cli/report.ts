@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import writeFileAtomic from 'write-file-atomic';
 import { DataError, messageOf, RunError } from '../errors.js';
 import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
 import type { Experiment } from '../lab/config/schema.js';
 import { compareExperiment } from '../lab/results/compare.js';
 import type { RunSource } from '../lab/results/source.js';
+import { writeWhole } from '../lab/whole-file.js';
 import { criterion, tablesOf } from './compare/tables.js';
 import { folders, print } from './shared.js';
 import { originalRuns, ownRuns } from './sources.js';
@@ -73,7 +73,7 @@ async function report(names: readonly string[], flags: ReportFlags): Promise<voi
     date: new Date(),
   });
   try {
-    await writeFileAtomic(resolve(flags.out), text);
+    writeWhole(resolve(flags.out), text);
   } catch (error) {
     throw new RunError(`cannot write ${flags.out}: ${messageOf(error)}`, { cause: error });
   }

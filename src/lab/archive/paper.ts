@@ -1,6 +1,6 @@
 /** The authors' logged runs in a data dir: fetched, imported, found, verified. They go by the name `paper`. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { checksumOf, gitBlob } from '../datasets/checksum.js';
@@ -13,6 +13,7 @@ import {
   type Origin,
 } from '../datasets/install.js';
 import type { Download } from '../datasets/kind.js';
+import { makeFolder } from '../make-folder.js';
 import { readReceipt } from '../receipt.js';
 import { treeFingerprint } from './fingerprint.js';
 import { findPaper, paperHome, paperName } from './home.js';
@@ -58,7 +59,7 @@ export async function fetchPaper(dataDir: string, options: FetchPaperOptions = {
   const what =
     from === undefined ? published : { ...published, urls: [`${from.replace(/\/*$/, '/')}${published.file}`] };
   refuseExisting(paperHome(dataDir), options.force ?? false);
-  await mkdir(dataDir, { recursive: true });
+  makeFolder(resolve(dataDir));
   const part = join(dataDir, `${what.file}.part`);
   await download(what, part, options);
   const installed = await installZip(part, dataDir, { source: what.urls[0]!, official: true }, options);

@@ -40,6 +40,7 @@ export async function download(what: Download, part: string, options: DownloadOp
       return await fromMirror(what, url, part, options);
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (isFileError(error)) throw new DataError(`${part} cannot be written: ${messageOf(error)}`, { cause: error });
       if (!(error instanceof DataError)) throw error;
       problems.push(`${url} ${error.message}`);
     }

@@ -1,8 +1,8 @@
 /** `hbp data fetch`: from the official sources into a data dir. */
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { basename } from 'node:path';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import type { DatasetName } from '../config/schema.js';
+import { makeFolder } from '../make-folder.js';
 import { listArchive, unpack } from './archive.js';
 import { download, type DownloadOptions } from './download.js';
 import { datasetKind } from './index.js';
@@ -29,7 +29,7 @@ export async function fetchDataset(name: DatasetName, dataDir: string, options: 
 /** As `fetchDataset`, for a kind whose downloads may be any. */
 export async function fetchStored(kind: StoredKind, dataDir: string, options: FetchOptions = {}): Promise<Installed> {
   refuseExisting(homeOf(kind, dataDir), options.force ?? false);
-  await mkdir(dataDir, { recursive: true });
+  makeFolder(resolve(dataDir));
   const partOf = ({ file }: Download): string => join(dataDir, `${file}.part`);
   for (const item of kind.downloads) await download(item, partOf(item), options);
   const fill = async (folder: string): Promise<void> => {

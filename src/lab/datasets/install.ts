@@ -1,9 +1,10 @@
 /** Putting a dataset in place: complete and checked, or not at all. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { fingerprintOf } from './fingerprint.js';
+import { makeFolder } from '../make-folder.js';
 import type { StoredKind } from './kind.js';
 import { type Receipt, writeReceipt } from '../receipt.js';
 import { makeStaging, moveInto } from '../staging.js';
@@ -62,9 +63,11 @@ export async function installFolder(
   { force = false, signal }: InstallOptions,
 ): Promise<Installed> {
   refuseExisting(home, force);
-  const firstMade = await mkdir(dirname(home), { recursive: true });
-  const staging = await makeStaging(home);
+  let firstMade: string | undefined;
+  let staging: string | undefined;
   try {
+    firstMade = makeFolder(resolve(dirname(home)));
+    staging = await makeStaging(home);
     await contents.fill(staging);
     signal?.throwIfAborted();
     const fingerprint = await contents.fingerprint(staging);
@@ -75,13 +78,19 @@ export async function installFolder(
     await moveInto(home, staging);
     return { folder: home, ...receipt };
   } catch (error) {
-    if (!(error instanceof DataError)) throw error;
+    if (isSystemError(error)) throw new DataError(`${home} cannot be put in place: ${error.message}`, { cause: error });
+    if (!(error instanceof DataError) || staging === undefined) throw error;
     // The hidden folder means nothing to the person: say the source instead.
     throw new DataError(error.message.replaceAll(staging, origin.source), { cause: error });
   } finally {
-    await rm(staging, { recursive: true, force: true });
+    if (staging !== undefined) await rm(staging, { recursive: true, force: true });
     if (firstMade !== undefined) await removeEmpty(dirname(home), firstMade);
   }
+}
+
+/** A full disk, a folder that may not be written. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** Removes a folder and those above it up to `last`, as far as they are empty. */

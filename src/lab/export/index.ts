@@ -6,6 +6,7 @@ import { DataError, messageOf, RunError } from '../../errors.js';
 import type { ExportFormat } from './format.js';
 import { original } from './original.js';
 import { recordFile } from '../results/record.js';
+import { makeFolder } from '../make-folder.js';
 import { makeStaging, moveInto } from '../staging.js';
 import type { VariantToExport } from './runs.js';
 import { tensorboard } from './tensorboard.js';
@@ -63,7 +64,7 @@ function holdsRuns(folder: string): boolean {
 async function writeVariant(variant: VariantToExport, format: ExportFormat, folder: string): Promise<Exported> {
   let files = 0;
   try {
-    await mkdir(dirname(folder), { recursive: true });
+    makeFolder(dirname(folder));
     const staging = await makeStaging(folder);
     try {
       for (const { path, content } of format.files(variant)) {

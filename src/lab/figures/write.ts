@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import writeFileAtomic from 'write-file-atomic';
 import { messageOf, RunError } from '../../errors.js';
+import { makeFolder } from '../make-folder.js';
+import { writeWhole } from '../whole-file.js';
 
 /** The extension of a file and what is in it. */
 export type FigureFile = readonly [extension: string, content: string | Buffer];
@@ -21,8 +21,8 @@ export function specFile(spec: TopLevelSpec): FigureFile {
 export async function writeFigure(outDir: string, name: string, contents: readonly FigureFile[]): Promise<string[]> {
   const files = contents.map(([extension]) => join(outDir, `${name}.${extension}`));
   try {
-    mkdirSync(dirname(join(outDir, name)), { recursive: true });
-    for (const [i, [, content]] of contents.entries()) await writeFileAtomic(files[i] ?? '', content);
+    makeFolder(dirname(join(outDir, name)));
+    for (const [i, [, content]] of contents.entries()) writeWhole(files[i] ?? '', content);
   } catch (error) {
     throw new RunError(`cannot write figure ${name} to ${outDir}: ${messageOf(error)}`, { cause: error });
   }

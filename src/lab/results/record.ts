@@ -1,11 +1,11 @@
 /** run.json: what a run was asked to do, where it ran, and what became of it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
 import { DataError, messageOf } from '../../errors.js';
 import { datasetSchema, modelSchema, optimizerSchema } from '../config/schema.js';
 import type { RunSpec } from '../config/spec.js';
+import { writeWhole } from '../whole-file.js';
 import { metricsColumns, type MetricsRow } from './metrics.js';
 import { ownerSchema } from './owner.js';
 
@@ -92,7 +92,7 @@ export const recordFile = 'run.json';
 
 /** Writes run.json whole or not at all. */
 export function writeRecord(dir: string, record: RunRecord): void {
-  writeFileAtomic.sync(join(dir, recordFile), `${JSON.stringify(record, null, 2)}\n`, { fsync: true });
+  writeWhole(join(dir, recordFile), `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /**

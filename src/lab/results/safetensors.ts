@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { DataError, messageOf } from '../../errors.js';
-import { writeAll } from './write-all.js';
+import { writeAll } from '../write-all.js';
 
 /** An array by its bytes. */
 export interface Entry {

@@ -2,11 +2,13 @@
  * The run store: `<root>/<experiment>/<variant>/seed<k>/` with metrics.csv, run.json and, while the run is not done,
  * checkpoints and run.lock.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { ConfigError, DataError, RunError } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
+import { makeFolder } from '../make-folder.js';
+import { writeWhole } from '../whole-file.js';
+import { writeAll } from '../write-all.js';
 import {
   type Checkpoint,
   checkpointAhead,
@@ -23,7 +25,6 @@ import { self } from './owner.js';
 import { readRecord, recordFile, writeRecord, type RunEnvironment, type RunRecord } from './record.js';
 import { continuation, findResumption, formatEpoch, type Resumption } from './resume.js';
 import { courseHash, specDifferences, specHash } from './spec-hash.js';
-import { writeAll } from './write-all.js';
 
 export type { RunEnvironment, RunRecord } from './record.js';
 
@@ -111,7 +112,7 @@ export function openRun(
   options: OpenOptions = {},
 ): RunWriter | 'done' {
   const dir = runDir(root, spec);
-  mkdirSync(dir, { recursive: true });
+  makeFolder(dir);
   const lock = lockRun(dir, runName(spec), lastHeard(dir));
   try {
     const opened = { dir, spec, environment, lock, ...options };
@@ -224,7 +225,7 @@ function startWriting(
     // The record goes first: from now on the run is not done any more, whatever happens to its rows.
     update({});
     goOnFrom(dir, from.file);
-    writeFileAtomic.sync(join(dir, metricsFile), text, { fsync: true });
+    writeWhole(join(dir, metricsFile), text);
     metrics = openSync(join(dir, metricsFile), 'a');
   } else {
     // run.json goes first and comes back last: a crash in between never leaves it beside rows of another run.
