@@ -67,10 +67,16 @@ export const hbpEnvironment = (): NodeJS.ProcessEnv => ({
 /**
  * `hbp` as a process of its own.
  *
- * @param group  at the head of a group, which can then be killed as a whole
+ * @param group        at the head of a group, which can then be killed as a whole
+ * @param environment  variables beside the usual ones
  */
-export function startHbp(folder: string, args: readonly string[], { group = false } = {}): Started {
-  const child = spawn(process.execPath, [hbpFile, ...args], { cwd: folder, env: hbpEnvironment(), detached: group });
+export function startHbp(
+  folder: string,
+  args: readonly string[],
+  { group = false, environment = {} }: { group?: boolean; environment?: NodeJS.ProcessEnv } = {},
+): Started {
+  const env = { ...hbpEnvironment(), ...environment };
+  const child = spawn(process.execPath, [hbpFile, ...args], { cwd: folder, env, detached: group });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (text) => (output.stdout += String(text)));
   child.stderr.on('data', (text) => (output.stderr += String(text)));

@@ -12,7 +12,7 @@ import {
   expectOneLine,
   hbpAfter,
   noMounts,
-  resultOf,
+  rowsOf,
   trainCg,
   type Workshop,
   workshops,
@@ -42,7 +42,7 @@ function withSmallDisk({ folder, at }: Workshop, kib: number, args: readonly str
 async function expectGoesOn(shop: Workshop): Promise<void> {
   shop.expectFinishedUnharmed();
   expectFine(await shop.hbp(...trainCg));
-  expect(resultOf(shop.at(cgDir))).toEqual(resultOf(reference().at(cgDir)));
+  expect(rowsOf(shop.at(cgDir))).toEqual(rowsOf(reference().at(cgDir))); // its last checkpoint may have found no room
   shop.expectFinishedUnharmed();
 }
 
@@ -107,7 +107,7 @@ const inReadOnly: readonly (readonly [args: readonly string[], code: number, mes
   [['compare', './tiny.yaml', '--quick'], 0, /^/],
   [['status', '--quick'], 0, /^/],
   [['plot', 'fig_tiny', './tiny.yaml', '--quick', '--format', 'svg'], 0, /^/],
-  [['export', 'tiny', '--quick'], 1, /EROFS/],
+  [['export', 'tiny', '--quick', '--format', 'original'], 1, /EROFS/],
   [['data', 'import', 'paper', 'new.zip'], 3, /EROFS/],
   [['clean'], 1, /EROFS/],
 ];

@@ -9,7 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
+  lstatSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -103,7 +103,7 @@ export function digests(folder: string): Record<string, string> {
   return Object.fromEntries(
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .map((path) => join(folder, path))
-      .filter((path) => statSync(path).isFile())
+      .filter((path) => lstatSync(path).isFile())
       .sort()
       .map((path) => [relative(folder, path), createHash('sha256').update(readFileSync(path)).digest('hex')]),
   );
@@ -111,7 +111,6 @@ export function digests(folder: string): Record<string, string> {
 
 /** What training has come to: rows without their times, parameters and the optimiser's state. */
 export function resultOf(dir: string): unknown {
-  const rows = readFileSync(join(dir, 'metrics.csv'), 'utf8').split('\n');
   const [last] = [...checkpointsOf(dir)];
   if (!last || 'damage' in last) throw new Error(`no checkpoint in ${dir}`);
   const { step, random, numbers, arrays } = last.stored.state;
@@ -119,7 +118,13 @@ export function resultOf(dir: string): unknown {
     name,
     createHash('sha256').update(Buffer.from(values.buffer)).digest('hex'),
   ]);
-  return { rows: rows.map((line) => line.split(',').toSpliced(2, 2)), step, random, numbers, bytes };
+  return { rows: rowsOf(dir), step, random, numbers, bytes };
+}
+
+/** Rows of a run without their times. */
+export function rowsOf(dir: string): unknown {
+  const lines = readFileSync(join(dir, 'metrics.csv'), 'utf8').split('\n');
+  return lines.map((line) => line.split(',').toSpliced(2, 2));
 }
 
 /** To the process and all that it has started. */
