@@ -34,7 +34,18 @@ export class RunError extends HbpError {
 /** A training whose numbers are not finite any more: it would end in the same way again. Exit code 1. */
 export class DivergenceError extends RunError {}
 
-/** The message of anything that was thrown. */
+/**
+ * The message of anything that was thrown. What is not ours becomes one line without control characters: parsers quote
+ * what they have read, and a terminal would obey it.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof HbpError) return error.message;
+  return printable(error instanceof Error ? error.message : String(error));
+}
+
+/** Text from anywhere as one line: control characters are escaped. */
+export function printable(text: string): string {
+  return text
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/[\p{Cc}\u2028\u2029]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

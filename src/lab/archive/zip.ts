@@ -3,7 +3,7 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import crc32 from 'crc-32';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
-import { DataError, messageOf } from '../../errors.js';
+import { DataError, messageOf, printable } from '../../errors.js';
 import type { Limits } from './limits.js';
 import type { TreeFile } from './tree.js';
 
@@ -124,9 +124,4 @@ function refused(archive: string, what: string): DataError {
 
 function broken(archive: string, why: string, cause?: unknown): DataError {
   return new DataError(`${archive} is not a whole zip archive: ${printable(why)}`, { cause });
-}
-
-/** Names in an archive may hold what a terminal would obey. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

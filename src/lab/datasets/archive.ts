@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { PassThrough, pipeline, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { extract, list, type Parser } from 'tar';
-import { DataError, messageOf } from '../../errors.js';
+import { DataError, messageOf, printable } from '../../errors.js';
 
 /** Unpacked, all in all: more than any dataset, less than hurts. */
 const maxBytes = 512 * 2 ** 20;
@@ -30,7 +30,7 @@ export async function listArchive(archive: string): Promise<string[]> {
     }),
     'end',
   );
-  if (refused !== undefined) throw new DataError(`${archive} is refused: it holds ${refused}`);
+  if (refused !== undefined) throw new DataError(`${archive} is refused: it holds ${printable(refused)}`);
   return paths;
 }
 
