@@ -52,8 +52,8 @@ export interface TrainOptions extends Resources {
  *
  * An evaluation follows the update at batch index 0 of an epoch and at every floor(batches / evaluationsPerEpoch)
  * batches, as in the published runs, and the last update of all. It measures the batch before its update, the whole
- * test set and a random training subset of the test set's size, drawn anew each time. A loss that is not a number ends
- * the run as failed. Everything random comes from the spec's seed. A run that goes on from a checkpoint takes the steps
+ * test set and a random training subset of the test set's size, drawn anew each time. A batch's loss that is not a
+ * number ends the run as failed, so does a loss that the last evaluation finds. Everything random comes from the spec's seed. A run that goes on from a checkpoint takes the steps
  * that it would have taken, to the last digit on the same backend with the same number of threads.
  */
 export async function train(
@@ -147,6 +147,9 @@ export async function train(
         };
         sink.append(row);
         onProgress({ type: 'evaluation', run, row });
+        // Of any other update the loss of the next batch would tell.
+        const wrong = step < totalSteps ? undefined : notFinite({ train: onTrain.loss, test: onTest.loss });
+        if (wrong !== undefined) return { state: 'failed', reason: `diverged at step ${step}: ${wrong}` };
       }
       if (step === lastToKeep || (step < totalSteps && checkpoints.isDue(isEvaluated(step)))) {
         await watch.aside(() => checkpoints.save(step));
@@ -161,6 +164,12 @@ export async function train(
     stepper.dispose();
     model.dispose();
   }
+}
+
+/** The first loss that is no number, in words. */
+function notFinite(losses: Readonly<Record<string, number>>): string | undefined {
+  const [name, loss] = Object.entries(losses).find(([, value]) => !Number.isFinite(value)) ?? [];
+  return name === undefined ? undefined : `${name} loss is ${loss} after its update`;
 }
 
 /** What a step may take decides how it is computed: a run that goes on is given no more than it had. */

@@ -83,6 +83,13 @@ describeOnEveryBackend('training', (backend) => {
     expect(rows.length).toBeGreaterThan(0);
   });
 
+  it('ends as failed when the very last update has made the numbers none', async () => {
+    const once = { ...tinySpec, batchSize: 230, epochs: 1, evaluationsPerEpoch: 1 };
+    const { ending, rows } = await trainInMemory({ ...once, optimizer: { ...sgd, lr: 1e45 } }, dataset);
+    expect(ending).toMatchObject({ state: 'failed', reason: 'diverged at step 1: train loss is NaN after its update' });
+    expect(rows).toMatchObject([{ step: 1, batch_loss: expect.closeTo(2.3, 0) as number, train_loss: NaN }]);
+  });
+
   it('stops between two steps when told to', async () => {
     const controller = new AbortController();
     const onProgress = (event: ProgressEvent): void => {
