@@ -18,7 +18,7 @@ export function specFile(spec: TopLevelSpec): FigureFile {
  * @returns their paths
  * @throws RunError  a file cannot be written
  */
-export async function writeFigure(outDir: string, name: string, contents: readonly FigureFile[]): Promise<string[]> {
+export function writeFigure(outDir: string, name: string, contents: readonly FigureFile[]): string[] {
   const files = contents.map(([extension]) => join(outDir, `${name}.${extension}`));
   try {
     makeFolder(dirname(join(outDir, name)));

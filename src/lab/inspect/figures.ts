@@ -41,7 +41,7 @@ export async function writeInspection(
     };
     const contents: FigureFile[] = [specFile(spec)];
     for (const format of formats) contents.push([format, await render[format]()]);
-    written.push({ name, files: await writeFigure(outDir, name, contents) });
+    written.push({ name, files: writeFigure(outDir, name, contents) });
   }
   return written;
 }

@@ -5,8 +5,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
+import { writeWhole } from '../whole-file.js';
 
 /** Its name in a run folder. */
 export const curvatureFile = 'curvature.json';
@@ -22,7 +22,7 @@ export interface CurvatureFigure {
 }
 
 export function writeCurvature(dir: string, figures: readonly CurvatureFigure[]): void {
-  writeFileAtomic.sync(join(dir, curvatureFile), `${JSON.stringify({ figures })}\n`);
+  writeWhole(join(dir, curvatureFile), `${JSON.stringify({ figures })}\n`);
 }
 
 /** The figures in a run folder; none where there is no such file or one that hbp does not understand. */
