@@ -26,6 +26,11 @@ export class BackendError extends HbpError {
   readonly exitCode = 4;
 }
 
+/** A job scheduler that is not here, does not answer or refuses. Exit code 5. */
+export class ClusterError extends HbpError {
+  readonly exitCode = 5;
+}
+
 /** A run that cannot go on: locked by another process, say. Exit code 1. */
 export class RunError extends HbpError {
   readonly exitCode = 1;

@@ -1,7 +1,7 @@
 /** Options of the commands that compute. Apart from what all commands share, which must not load the engine. */
 import { Option } from 'commander';
 import { backendNames } from '../engine/backend/index.js';
-import { countOrAuto } from './shared.js';
+import { countOrAuto } from './arguments.js';
 
 export function backendOption(): Option {
   return new Option('--backend <name>', `what runs the maths: ${backendNames.join(', ')}`)

@@ -14,17 +14,8 @@ import { findSubject, type Subject, subjectAt } from '../lab/inspect/subject.js'
 import { writeCurvature } from '../lab/results/curvature.js';
 import { threadsPerRun } from '../lab/training/parallelism.js';
 import { backendOption, threadsOption } from './engine-options.js';
-import {
-  activationOption,
-  dataDirs,
-  folders,
-  formatTable,
-  listParser,
-  positiveInteger,
-  print,
-  printJson,
-  wholeNumber,
-} from './shared.js';
+import { listParser, positiveInteger, wholeNumber } from './arguments.js';
+import { activationOption, dataDirs, folders, formatTable, print, printJson } from './shared.js';
 
 interface Flags {
   readonly variant?: string;

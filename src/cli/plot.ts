@@ -8,7 +8,8 @@ import type { Activation, Experiment } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
 import { originalRuns, ownRuns } from './sources.js';
-import { activationOption, folders, listParser, print, printJson } from './shared.js';
+import { listParser } from './arguments.js';
+import { activationOption, folders, print, printJson } from './shared.js';
 
 interface PlotFlags {
   readonly original?: true;

@@ -1,43 +1,24 @@
 import { basename, extname, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { parseBackend, useBackend } from '../engine/backend/index.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
-import { ConfigError, DataError } from '../errors.js';
-import { withActivation } from '../lab/config/activation.js';
-import { expandExperiment } from '../lab/config/expand.js';
-import { loadExperiment } from '../lab/config/load.js';
-import type { Activation, DatasetName, Experiment } from '../lab/config/schema.js';
-import { parseSeeds } from '../lab/config/seeds.js';
 import { runName, type RunSpec } from '../lab/config/spec.js';
-import { datasetKind, datasetNames, findDataset, missingMessage } from '../lab/datasets/index.js';
+import { datasetKind } from '../lab/datasets/index.js';
 import { inspectRun } from '../lab/results/inspect.js';
 import type { RunRecord } from '../lab/results/record.js';
 import { isDone, runDir, whyDiverged } from '../lab/results/store.js';
 import { flopsOf, measureFlops } from '../lab/training/estimate.js';
 import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
-import { type Outcome, type PoolBackend, trainAll } from '../lab/training/pool.js';
+import type { Outcome } from '../lab/training/pool.js';
+import { countOrAuto, minutes } from './arguments.js';
 import { defaultMemoryLimit, parseBytes } from './bytes.js';
 import { backendOption, threadsOption } from './engine-options.js';
-import { createDisplay, describeOutcome, formatDuration } from './progress.js';
-import {
-  activationOption,
-  countOrAuto,
-  dataDirs,
-  folders,
-  formatTable,
-  positiveInteger,
-  print,
-  printJson,
-} from './shared.js';
+import { addPlanOptions, type PlanOptions, planRuns } from './plan.js';
+import { describeOutcome, formatDuration } from './progress.js';
+import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
+import { exitCodeOf, isFine, trainHere } from './train.js';
 
-interface Options {
-  readonly variant?: string[];
-  readonly seeds?: string;
-  readonly epochs?: number;
-  readonly quick?: true;
-  readonly dataset?: DatasetName;
-  readonly activation?: Activation;
-  readonly dataDir?: string;
+interface Options extends PlanOptions {
   readonly backend: string;
   readonly jobs: number | 'auto';
   readonly threads: number | 'auto';
@@ -52,16 +33,8 @@ interface Options {
 
 /** `hbp run`: trains what is not done yet. */
 export function runCommand(): Command {
-  return new Command('run')
-    .description('train experiments: every variant and seed that is not done yet')
-    .argument('<experiment...>', 'names (see `hbp list`) or experiment files (./mine.yaml)')
-    .option('--variant <name...>', 'only these variants')
-    .option('--seeds <list>', 'seeds such as 0-9 or 0,3 (default: those of the file)')
-    .option('--epochs <n>', 'number of epochs (default: that of the file)', positiveInteger)
-    .option('--quick', "the file's reduced size: fewer epochs, samples and seeds, in a folder of its own")
-    .addOption(new Option('--dataset <name>', 'train on another dataset').choices(datasetNames))
-    .addOption(activationOption())
-    .option('--data-dir <dir>', 'where datasets are (also HBP_DATA_DIR)')
+  const command = new Command('run').description('train experiments: every variant and seed that is not done yet');
+  return addPlanOptions(command)
     .addOption(backendOption())
     .option('--jobs <n|auto>', 'runs side by side; auto: as many as the cores carry, one on a GPU', countOrAuto, 1)
     .addOption(threadsOption('CPU threads of each run; auto: cores / jobs'))
@@ -101,124 +74,26 @@ async function run(names: string[], options: Options): Promise<void> {
   const backend = parseBackend(options.backend);
   const root = options.runs === undefined ? folders.runs(options.quick) : resolve(options.runs);
   const searchDirs = dataDirs(options.dataDir);
-  const specs = await plan(names, options, searchDirs);
+  const specs = await planRuns(names, options, searchDirs);
   const done = options.force ? [] : specs.filter((spec) => isDone(root, spec));
   const diverged = specs.flatMap((spec): Extract<Outcome, { result: 'error' }>[] => {
     const message = options.force ? null : whyDiverged(root, spec);
     return message === null ? [] : [{ spec, result: 'error', message, exitCode: 1 }];
   });
-  const settled = [...done, ...diverged.map(({ spec }) => spec)];
-  const open = specs.filter((spec) => !settled.includes(spec));
+  const notAgain = [...done, ...diverged.map(({ spec }) => spec)];
+  const open = specs.filter((spec) => !notAgain.includes(spec));
   if (options.dryRun) return showPlan(specs, open, options);
 
-  const display = createDisplay(specs.length);
-  const stop = new AbortController();
-  const kill = new AbortController();
-  let stoppedAt = Infinity;
-  const onSignal = (): void => {
-    // npm passes on what the terminal has sent to all: that is once.
-    if (stop.signal.aborted) return performance.now() - stoppedAt < sameSignalMs ? undefined : kill.abort();
-    display.log('Stopping after the current step (once more: at once) ...');
-    stoppedAt = performance.now();
-    stop.abort();
-  };
-  for (const signal of stopSignals) process.on(signal, onSignal);
-  const outcomes: Outcome[] = [...done.map((spec): Outcome => ({ spec, result: 'skipped' })), ...diverged];
-  try {
-    outcomes.forEach((outcome) => display.onOutcome(outcome));
-    if (open.length > 0) {
-      const trained = await trainAll(open, {
-        ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false },
-        ...{ keepCheckpoint: options.keepCheckpoint ?? false, checkpointEveryMs: options.checkpointEvery * 60_000 },
-        ...{ jobs: options.jobs, threads: options.threads, memoryLimit: options.memoryLimit },
-        ...{ onProgress: display.onProgress, onOutcome: display.onOutcome, stop: stop.signal, kill: kill.signal },
-        onReady: (ready) => display.log(describePool(ready, options)),
-      });
-      outcomes.push(...trained);
-    }
-  } finally {
-    display.stop();
-    for (const signal of stopSignals) process.off(signal, onSignal);
-  }
+  const settled = [...done.map((spec): Outcome => ({ spec, result: 'skipped' })), ...diverged];
+  const { outcomes, stopped } = await trainHere(open, settled, {
+    ...{ root, backend, dataDirs: searchDirs, force: options.force ?? false },
+    ...{ keepCheckpoint: options.keepCheckpoint ?? false, checkpointEveryMs: options.checkpointEvery * 60_000 },
+    ...{ jobs: options.jobs, threads: options.threads, memoryLimit: options.memoryLimit },
+    secondSignal: 'kills',
+  });
   summarise(root, specs, outcomes, options);
   if (!options.json) print(`Next: ${plotCommandFor(names, options)}`);
-  process.exitCode = stop.signal.aborted ? 130 : exitCodeOf(outcomes);
-}
-
-/** A closed terminal (SIGHUP) is as good a reason as the others. */
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Two signals within this are one. */
-const sameSignalMs = 200;
-
-function describePool({ name, description, jobs, threads }: PoolBackend, { threads: wanted }: Options): string {
-  const side = `${jobs} ${jobs === 1 ? 'run' : 'runs'} at a time`;
-  const each = `${threads} ${threads === 1 ? 'thread' : 'threads'} each`;
-  const other = wanted === 'auto' || wanted === threads ? '' : ` (--threads ${wanted} is nothing to this backend)`;
-  return `Backend ${name} (${description}), ${side}, ${each}${other}`;
-}
-
-/** All runs asked for; a dataset that is not there is found out before anything starts. */
-async function plan(names: string[], options: Options, searchDirs: readonly string[]): Promise<RunSpec[]> {
-  const seeds = options.seeds === undefined ? undefined : parseSeeds(options.seeds, '--seeds');
-  const { activation } = options;
-  const loaded = names.map((name) => loadExperiment(name, { experimentsDir: folders.experiments() }));
-  const experiments = loaded.map((experiment) => (activation ? withActivation(experiment, activation) : experiment));
-  const { variant: variants, epochs, quick } = options;
-  const expanded = experiments.map((experiment) => {
-    const dataset = options.dataset ?? experiment.dataset;
-    return { experiment, specs: expandExperiment(experiment, { variants, seeds, epochs, quick, dataset }) };
-  });
-  const all = expanded.flatMap(({ specs }) => specs.map(runName));
-  if (new Set(all).size < all.length) throw new ConfigError('an experiment or a seed is named twice: give each once');
-
-  const specs: RunSpec[] = [];
-  const usable = new Map<DatasetName, DatasetName>();
-  for (const { experiment, specs: wanted } of expanded) {
-    if (isSearch(experiment)) process.stderr.write(`${describeSearch(experiment, wanted)}\n`);
-    const name = options.dataset ?? experiment.dataset;
-    const dataset = usable.get(name) ?? (await usableDataset(name, searchDirs, options));
-    usable.set(name, dataset);
-    if (quick) process.stderr.write(`${experiment.name} at reduced size: ${describeQuick(wanted, experiment)}\n`);
-    specs.push(...wanted.map((spec) => ({ ...spec, dataset })));
-  }
-  return specs;
-}
-
-function isSearch({ variants }: Experiment): boolean {
-  return Object.values(variants).some(({ grid }) => grid);
-}
-
-/** How much is asked for: a search is large without looking it. */
-function describeSearch({ name }: Experiment, specs: readonly RunSpec[]): string {
-  const count = (key: 'variant' | 'seed', unit: string): string => {
-    const { size } = new Set(specs.map((spec) => spec[key]));
-    return `${size} ${unit}${size === 1 ? '' : 's'}`;
-  };
-  const runs = specs.length === 1 ? '1 run' : `${specs.length} runs`;
-  return `${name}: ${runs}, ${count('variant', 'variant')} on ${count('seed', 'seed')}`;
-}
-
-function describeQuick(specs: readonly RunSpec[], { epochs, seeds }: Experiment): string {
-  const [first] = specs;
-  if (!first) return 'nothing to train';
-  const quickSeeds = [...new Set(specs.map(({ seed }) => seed))].join(', ');
-  return (
-    `${first.epochs} epochs of ${first.trainSamples} training samples in batches of ${first.batchSize}, ` +
-    `${first.testSamples} test samples, seed ${quickSeeds} (in full: ${epochs} epochs of all samples, seeds ${String(seeds)})`
-  );
-}
-
-/** With --quick, generated pictures stand in for a dataset that is not there, and this is said. */
-async function usableDataset(name: DatasetName, searchDirs: readonly string[], options: Options): Promise<DatasetName> {
-  const kind = datasetKind(name);
-  const found = await findDataset(name, searchDirs);
-  if (kind.origin === 'generated' || found.state !== 'missing') return name;
-  if (!options.quick || options.dataset || !kind.standIn) throw new DataError(missingMessage(kind, searchDirs));
-  process.stderr.write(
-    `${name} is not here: training on ${kind.standIn}, generated pictures, instead. The numbers are not the paper's; ` +
-      `\`hbp data fetch ${name}\` gets the real ones.\n`,
-  );
-  return kind.standIn;
+  process.exitCode = stopped ? 130 : exitCodeOf(outcomes);
 }
 
 async function showPlan(specs: readonly RunSpec[], open: readonly RunSpec[], options: Options): Promise<void> {
@@ -333,24 +208,4 @@ function variantResults(rows: readonly Result[]): string[][] {
           ]),
     ];
   });
-}
-
-/** Done, now or before. */
-function isFine(outcome: Outcome): boolean {
-  return outcome.result === 'skipped' || (outcome.result === 'trained' && outcome.ending.state === 'done');
-}
-
-/** The gravest of the runs' exit codes. */
-function exitCodeOf(outcomes: readonly Outcome[]): number {
-  const codes = outcomes.map((outcome) => {
-    if (outcome.result === 'error') return outcome.exitCode;
-    return isFine(outcome) ? 0 : 1;
-  });
-  return Math.max(0, ...codes);
-}
-
-function minutes(text: string): number {
-  const value = Number(text);
-  if (text === '' || !(value >= 0)) throw new InvalidArgumentError('A number of minutes is expected.');
-  return value;
 }

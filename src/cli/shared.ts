@@ -2,10 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import pc from 'picocolors';
-import { ConfigError } from '../errors.js';
-import { didYouMean } from '../lab/config/nearest.js';
 import { activationSchema } from '../lab/config/schema.js';
 
 /** The folder of this package: where experiments and recorded runs ship. */
@@ -36,30 +34,6 @@ export function dataDirs(dataDir = process.env['HBP_DATA_DIR']): string[] {
 export function activationOption(): Option {
   const description = 'the same experiments with another activation, under names of their own such as exp08-relu';
   return new Option('--activation <name>', description).choices(activationSchema.options);
-}
-
-/** Of an option that takes a list of known words: `svg,pdf`. */
-export function listParser<T extends string>(option: string, known: readonly T[]): (list: string) => T[] {
-  return (list) =>
-    list.split(',').map((word) => {
-      const found = known.find((candidate) => candidate === word.trim().toLowerCase());
-      if (found === undefined) throw new ConfigError(`${option}: found "${word}", ${didYouMean(word, known)}`);
-      return found;
-    });
-}
-
-export function countOrAuto(text: string): number | 'auto' {
-  return text === 'auto' ? text : positiveInteger(text);
-}
-
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('A positive integer is expected.');
-  return value;
-}
-
-export function wholeNumber(text: string): number {
-  return Number(text) === 0 && text.trim() !== '' ? 0 : positiveInteger(text);
 }
 
 export function print(line = ''): void {

@@ -159,7 +159,9 @@ export class LiveStore {
     this.#watch(dir);
     try {
       const entries = await readdir(dir, { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
+      return entries
+        .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink()))
+        .map(({ name }) => name);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return [];

@@ -72,7 +72,7 @@ export function listSeeds(root: string, experiment: string, variant: string): Ru
 function foldersIn(dir: string): string[] {
   try {
     return readdirSync(dir, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+      .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isSymbolicLink()))
       .map((entry) => entry.name)
       .sort();
   } catch (error) {
