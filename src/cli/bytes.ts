@@ -18,6 +18,14 @@ export function defaultMemoryLimit(): number {
   return Math.floor(Math.min(totalmem(), constrained > 0 ? constrained : Infinity) / 2);
 }
 
+/** Half of what the scheduler grants this job, where it says so; else as `defaultMemoryLimit`. In bytes. */
+export function grantedMemoryLimit(environment = process.env): number {
+  const { SLURM_MEM_PER_NODE: node, SLURM_MEM_PER_CPU: cpu, SLURM_CPUS_ON_NODE: cpus = '1' } = environment;
+  const mebibytes = node !== undefined ? Number(node) : Number(cpu) * Number(cpus);
+  const granted = mebibytes > 0 ? mebibytes * 2 ** 20 : Infinity;
+  return Math.floor(Math.min(defaultMemoryLimit(), granted / 2));
+}
+
 /** "4GB", "512 MiB", "1e9" as a number of bytes. */
 export function parseBytes(text: string): number {
   const [, number = '', unit = ''] = /^\s*([\d.]+(?:e\d+)?)\s*([a-z]*)\s*$/i.exec(text) ?? [];

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadAllExperiments } from '../lab/config/load.js';
-import { folders, print } from './shared.js';
+import { folders, print, storeOf } from './shared.js';
 
 interface DashboardFlags {
   readonly port: number;
@@ -37,7 +37,7 @@ Ctrl-C ends it; runs go on without it.`,
 
 async function dashboard(flags: DashboardFlags): Promise<void> {
   const { startDashboard } = await import('../lab/dashboard/server.js');
-  const root = resolve(flags.runs ?? folders.runs(flags.quick));
+  const root = storeOf(flags);
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };

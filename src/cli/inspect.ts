@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseBackend, useBackend } from '../engine/backend/index.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
@@ -15,7 +15,7 @@ import { writeCurvature } from '../lab/results/curvature.js';
 import { threadsPerRun } from '../lab/training/parallelism.js';
 import { backendOption, threadsOption } from './engine-options.js';
 import { listParser, positiveInteger, wholeNumber } from './arguments.js';
-import { activationOption, dataDirs, folders, formatTable, print, printJson } from './shared.js';
+import { activationOption, dataDirs, folders, formatTable, print, printJson, storeOf } from './shared.js';
 
 interface Flags {
   readonly variant?: string;
@@ -96,7 +96,7 @@ async function run(name: string, flags: Flags): Promise<void> {
   const backend = parseBackend(flags.backend);
   const loaded = loadExperiment(name, { experimentsDir: folders.experiments() });
   const experiment = flags.activation ? withActivation(loaded, flags.activation) : loaded;
-  const root = flags.runs === undefined ? folders.runs(flags.quick) : resolve(flags.runs);
+  const root = storeOf(flags);
   const subject =
     flags.checkpoint === undefined
       ? findSubject(experiment, root, choiceOf(flags))

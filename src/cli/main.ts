@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { HbpError, messageOf } from '../errors.js';
+import { cancelCommand } from './cancel.js';
 import { cleanCommand } from './clean.js';
 import { compareCommand } from './compare.js';
 import { addCompletion } from './completion.js';
@@ -10,15 +11,17 @@ import { doctorCommand } from './doctor.js';
 import { exportCommand } from './export.js';
 import { inspectCommand } from './inspect.js';
 import { listCommand } from './list.js';
+import { logsCommand } from './logs.js';
 import { nativeCommand } from './native.js';
 import { plotCommand } from './plot.js';
 import { reportCommand } from './report.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
+import { submitCommand } from './submit.js';
 
 /**
  * The `hbp` command. Sets the process's exit code: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data,
- * 4 backend, 130 interrupted.
+ * 4 backend, 5 cluster, 130 interrupted.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = createProgram();
@@ -49,11 +52,13 @@ Examples:
   hbp plot --original                       draw the recorded runs that ship
   hbp compare exp01                         your numbers beside theirs
 
-Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backend, 130 interrupted.`,
+Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backend, 5 cluster,
+130 interrupted.`,
     );
   const commands = [
     listCommand,
     runCommand,
+    submitCommand,
     plotCommand,
     compareCommand,
     exportCommand,
@@ -62,6 +67,8 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     reportCommand,
     dataCommand,
     statusCommand,
+    logsCommand,
+    cancelCommand,
     cleanCommand,
     doctorCommand,
     nativeCommand,

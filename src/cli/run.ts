@@ -1,4 +1,4 @@
-import { basename, extname, resolve } from 'node:path';
+import { basename, extname } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseBackend, useBackend } from '../engine/backend/index.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
@@ -15,7 +15,7 @@ import { defaultMemoryLimit, parseBytes } from './bytes.js';
 import { backendOption, threadsOption } from './engine-options.js';
 import { addPlanOptions, type PlanOptions, planRuns } from './plan.js';
 import { describeOutcome, formatDuration } from './progress.js';
-import { dataDirs, folders, formatTable, print, printJson } from './shared.js';
+import { dataDirs, formatTable, print, printJson, storeOf } from './shared.js';
 import { exitCodeOf, isFine, trainHere } from './train.js';
 
 interface Options extends PlanOptions {
@@ -72,7 +72,7 @@ from scratch.`,
 
 async function run(names: string[], options: Options): Promise<void> {
   const backend = parseBackend(options.backend);
-  const root = options.runs === undefined ? folders.runs(options.quick) : resolve(options.runs);
+  const root = storeOf(options);
   const searchDirs = dataDirs(options.dataDir);
   const specs = await planRuns(names, options, searchDirs);
   const done = options.force ? [] : specs.filter((spec) => isDone(root, spec));

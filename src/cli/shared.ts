@@ -25,6 +25,16 @@ export const folders = {
   exports: (): string => resolve('data', 'export'),
 };
 
+/** Which run store a command looks at. */
+export interface StoreFlags {
+  readonly quick?: true;
+  readonly runs?: string;
+}
+
+export function storeOf({ runs, quick }: StoreFlags): string {
+  return runs === undefined ? folders.runs(quick) : resolve(runs);
+}
+
 /** Where datasets are looked for, in this order: --data-dir or HBP_DATA_DIR, then the default folder. */
 export function dataDirs(dataDir = process.env['HBP_DATA_DIR']): string[] {
   return dataDir ? [resolve(dataDir), folders.datasets()] : [folders.datasets()];

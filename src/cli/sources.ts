@@ -2,14 +2,9 @@
 import { findPaper } from '../lab/archive/home.js';
 import { archiveSource } from '../lab/archive/source.js';
 import { storeSource, type RunSource } from '../lab/results/source.js';
-import { dataDirs, folders } from './shared.js';
+import { dataDirs, folders, type StoreFlags } from './shared.js';
 
-export interface SourceFlags {
-  readonly quick?: true;
-  readonly runs?: string;
-}
-
-export function ownRuns({ quick, runs }: SourceFlags): RunSource {
+export function ownRuns({ quick, runs }: StoreFlags): RunSource {
   if (quick) return storeSource(folders.runs(true), 'own runs at reduced size (--quick)');
   return storeSource(runs ?? folders.runs(), 'own runs');
 }

@@ -130,13 +130,9 @@ async function end({ child }) {
   if (child.exitCode !== null || child.signalCode !== null || !child.pid) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  const killed = setTimeoutKill(child);
+  await Promise.race([gone, sleep(10_000, undefined, { ref: false })]);
+  child.kill('SIGKILL'); // nothing to one that has ended
   await gone;
-  clearTimeout(killed);
-}
-
-function setTimeoutKill(child) {
-  return globalThis.setTimeout(() => child.kill('SIGKILL'), 10_000);
 }
 
 /** Of a file that may not be there. */
