@@ -11,6 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const path = [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter);
 const programs = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'squeue', 'scontrol', 'scancel', 'sinfo'];
 
+/** munged, slurmctld, slurmd. */
+const programsRunning = 3;
+
 /** Why Slurm cannot run here; to be said where a test leaves itself out. */
 export class NoSlurm extends Error {}
 
@@ -26,8 +29,19 @@ export async function startCluster() {
   const dir = mkdtempSync(join(tmpdir(), 'hbp-slurm-'));
   const at = (name) => join(dir, name);
   const daemons = [];
+  const environment = { ...process.env, PATH: path, SLURM_CONF: at('slurm.conf') };
+  const ask = (...command) => execFileSync(command[0], command.slice(1), { env: environment, stdio: 'pipe' }).toString();
   const stop = async () => {
-    // The node's daemon first: it ends what its jobs left.
+    // A job outlives the daemon that started it.
+    for (let i = 0; daemons.length === programsRunning && i < 100; i++) {
+      try {
+        if (ask('squeue', '--noheader') === '') break;
+        ask('scancel', `--user=${userInfo().username}`, ...(i < 50 ? [] : ['--full', '--signal=KILL']));
+      } catch {
+        break; // the controller is gone
+      }
+      await sleep(200);
+    }
     for (const daemon of daemons.reverse()) await end(daemon);
     rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
   };
@@ -37,7 +51,6 @@ export async function startCluster() {
     execFileSync('chmod', ['755', dir]);
     writeFileSync(at('munge.key'), randomBytes(128), { mode: 0o400 });
     writeFileSync(at('slurm.conf'), configuration(at, { controller: await freePort(), node: await freePort() }));
-    const environment = { ...process.env, PATH: path, SLURM_CONF: at('slurm.conf') };
     const start = (name, ...args) => {
       const child = spawn(name, args, { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
       const daemon = { name, child, words: '' };
@@ -55,7 +68,7 @@ export async function startCluster() {
     start('slurmd', '-D', '-f', at('slurm.conf'), '-N', hostname());
     const isIdle = () => {
       try {
-        return /idle/.test(execFileSync('sinfo', ['-h', '-o', '%T'], { env: environment, stdio: 'pipe' }).toString());
+        return /idle/.test(ask('sinfo', '--noheader', '--format=%T'));
       } catch {
         return false; // not yet there
       }

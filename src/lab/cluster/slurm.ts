@@ -112,6 +112,8 @@ export async function cancelTasks(tasks: readonly Pick<ClusterTask, 'job' | 'ind
   for (const { job, index } of tasks) byJob.set(job, [...(byJob.get(job) ?? []), index]);
   for (const [job, indices] of byJob) {
     await call('scancel', [`${job}_[${indices.join(',')}]`]).catch((error: unknown) => {
+      // It has ended meanwhile.
+      if (error instanceof Refusal && /already complet/i.test(error.message)) return;
       throw error instanceof Refusal ? new ClusterError(`scancel refuses: ${error.message}`) : error;
     });
   }
