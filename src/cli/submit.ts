@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import { parseBackend } from '../engine/backend/index.js';
@@ -87,9 +87,10 @@ async function submit(names: string[], options: SlurmOptions): Promise<void> {
     const why = whyLeft(root, spec, submitted.get(runName(spec)));
     return why === null ? [] : [{ run: runName(spec), why }];
   });
-  const tasks = specs.filter((spec) => !left.some(({ run }) => run === runName(spec)));
+  const notAgain = new Set(left.map(({ run }) => run));
+  const tasks = specs.filter((spec) => !notAgain.has(runName(spec)));
   const count = `${tasks.length} of ${specs.length} runs`;
-  if (!options.json) left.forEach(({ run, why }) => print(`${run}: ${why}`));
+  if (!options.json) printLeft(left);
   if (tasks.length === 0) {
     if (options.json) printJson({ job: null, folder: null, submitted: [], left });
     else print('Nothing to submit');
@@ -104,8 +105,8 @@ async function submit(names: string[], options: SlurmOptions): Promise<void> {
     return batchScript(name, tasks.length, { ...options, further: options.sbatch }, command);
   };
   const label = labelOf(tasks);
+  const text = script(label, resolve(root, '.slurm', label, 'tasks.json'));
   if (options.dryRun) {
-    const text = script(label, resolve(root, '.slurm', label, 'tasks.json'));
     if (options.json) return printJson({ job: null, folder: null, script: text, submitted: tasks.map(runName), left });
     print(text);
     tasks.forEach((spec, index) => print(`task ${index}: ${runName(spec)}`));
@@ -126,12 +127,21 @@ async function submit(names: string[], options: SlurmOptions): Promise<void> {
   print(`Next: hbp status${where}; hbp logs ${submission.runs[0]}${where} --follow`);
 }
 
+/** A line each, but for those that are simply done: of a search there may be thousands. */
+function printLeft(left: readonly Left[]): void {
+  for (const { run, why } of left) if (why !== isDoneAlready) print(`${run}: ${why}`);
+  const done = left.filter(({ why }) => why === isDoneAlready).length;
+  if (done > 0) print(`${done} ${done === 1 ? 'run is' : 'runs are'} done`);
+}
+
+const isDoneAlready = 'done';
+
 /** The folder of the runs by its own name, which is the same on all nodes where links may not be. */
 function storeRoot(options: SlurmOptions): string {
   const root = storeOf(options);
   try {
-    mkdirSync(root, { recursive: true });
-    return realpathSync(root);
+    if (!options.dryRun) mkdirSync(root, { recursive: true });
+    return existsSync(root) ? realpathSync(root) : root;
   } catch (error) {
     throw new RunError(`${root}: no folder for runs: ${messageOf(error)}`, { cause: error });
   }
@@ -143,7 +153,7 @@ function storeFlags({ runs, quick }: SlurmOptions): string {
 
 /** Null: it is to be trained. */
 function whyLeft(root: string, spec: RunSpec, submitted: SubmittedRun | undefined): string | null {
-  if (isDone(root, spec)) return 'done';
+  if (isDone(root, spec)) return isDoneAlready;
   const diverged = whyDiverged(root, spec);
   if (diverged !== null) return 'diverged, and would again: `hbp run --force` trains it from scratch';
   if (submitted?.task && isQueued(submitted)) {

@@ -30,7 +30,8 @@ export async function startCluster() {
   const at = (name) => join(dir, name);
   const daemons = [];
   const environment = { ...process.env, PATH: path, SLURM_CONF: at('slurm.conf') };
-  const ask = (...command) => execFileSync(command[0], command.slice(1), { env: environment, stdio: 'pipe' }).toString();
+  const ask = (...command) =>
+    execFileSync(command[0], command.slice(1), { env: environment, stdio: 'pipe' }).toString();
   const stop = async () => {
     // A job outlives the daemon that started it.
     for (let i = 0; daemons.length === programsRunning && i < 100; i++) {

@@ -140,7 +140,7 @@ async function requeue(call, task) {
 
 /** @param {string} [what]  for the error */
 async function until(isSo, what = 'the scheduler') {
-  for (const begin = Date.now(); Date.now() - begin < patienceMs; ) {
+  for (const begin = Date.now(); Date.now() - begin < patienceMs;) {
     if (await isSo()) return;
     await sleep(50);
   }
