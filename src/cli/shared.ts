@@ -83,7 +83,9 @@ export function formatTable(
   rows: readonly (readonly (string | number)[])[],
   columns = terminalColumns(),
 ): string {
-  const natural = head.map((text, i) => Math.max(text.length, ...rows.map((row) => String(row[i] ?? '').length)));
+  const natural = head.map((text, i) =>
+    rows.reduce((width, row) => Math.max(width, String(row[i] ?? '').length), text.length),
+  );
   const gaps = 2 * (head.length - 1);
   const isWide = columns !== undefined && natural.reduce((a, b) => a + b, gaps) > columns;
   const none = Object.fromEntries(
@@ -104,17 +106,30 @@ export function formatTable(
       'right-mid',
     ].map((key) => [key, '']),
   );
-  const table = new Table({
-    // Over several lines escape codes would be torn, or hold the padding.
-    head: isWide || head.some((text) => text.includes('\n')) ? [...head] : head.map((text) => text && pc.bold(text)),
-    chars: { ...none, middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-    ...(isWide && { colWidths: fitColumns(natural, columns - gaps), wordWrap: true, wrapOnWordBoundary: false }),
-  });
-  table.push(...rows.map((row) => row.map(String)));
-  return table
-    .toString()
-    .split('\n')
+  const widths = isWide ? fitColumns(natural, columns - gaps) : natural;
+  // The library's time grows with the square of the rows.
+  const parts = rows.length <= rowsAtOnce ? [rows] : partsOf(rows, rowsAtOnce);
+  return parts
+    .flatMap((part, i) => {
+      const shown = i > 0 ? [] : head;
+      const table = new Table({
+        // Over several lines escape codes would be torn, or hold the padding.
+        head:
+          isWide || shown.some((text) => text.includes('\n')) ? [...shown] : shown.map((text) => text && pc.bold(text)),
+        chars: { ...none, middle: '  ' },
+        style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+        ...((isWide || parts.length > 1) && { colWidths: [...widths] }),
+        ...(isWide && { wordWrap: true, wrapOnWordBoundary: false }),
+      });
+      table.push(...part.map((row) => row.map(String)));
+      return table.toString().split('\n');
+    })
     .map((line) => line.trimEnd())
     .join('\n');
+}
+
+const rowsAtOnce = 100;
+
+function partsOf<T>(items: readonly T[], size: number): (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }

@@ -7,13 +7,14 @@ import { stringify } from 'csv-stringify/sync';
 import { DataError } from '../../errors.js';
 import { metricNames, type Metric } from '../config/schema.js';
 import { listSeeds, type RunInfo } from './inspect.js';
-import { readMetrics, type MetricsRow } from './metrics.js';
+import { readTable, type MetricsRow } from './metrics.js';
 import type { RunSpec } from '../config/spec.js';
 import type { RunRecord } from './record.js';
 import { specDifferences, trajectoryHash } from './spec-hash.js';
 
 export interface SeedRows {
   readonly seed: number;
+  /** May be made anew at every look. */
   readonly rows: readonly MetricsRow[];
 }
 
@@ -43,7 +44,7 @@ export interface Merged {
 
 /** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
 export function mergeSeeds(runs: readonly SeedRows[]): Merged {
-  const taking = runs.filter(({ rows }) => rows.length > 0);
+  const taking = runs.map(({ seed, rows }) => ({ seed, rows })).filter(({ rows }) => rows.length > 0);
   const rowsAt = groupBy(
     taking.flatMap(({ rows }) => rows),
     (row) => row.step,
@@ -158,7 +159,13 @@ function epochsOf({ record }: Readable): number {
 function withRows(run: RunInfo): RunInfo & SeedRows {
   if (!run.record) return { ...run, rows: [] };
   try {
-    return { ...run, rows: readMetrics(run.dir) };
+    const table = readTable(run.dir);
+    return {
+      ...run,
+      get rows() {
+        return table.rows();
+      },
+    };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     return { ...run, state: 'unreadable', reason: error.message, rows: [] };
