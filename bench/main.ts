@@ -16,6 +16,7 @@ import { printResident } from './resident.js';
 import type { Section } from './results.js';
 import { run } from './run.js';
 import { say } from './say.js';
+import { measureScale } from './store/scale.js';
 import { type NetworkName, networks } from './sgd-step.js';
 
 const sectionNames = sections.map(({ section }) => section);
@@ -43,6 +44,9 @@ const help = `Usage: node dist-bench/main.js <command> [options]      (after npm
   scaling               our step's time against batch, width, depth, CG iterations and threads
     --only <pattern>    those "variant axis" that match
     --data, --repetitions, --quick, --out (bench/results/scaling.json)
+  scale                 runs side by side, and the commands over a store of many runs
+    --runs <n>          so many, in variants of 100 seeds and 100 epochs (10000)
+    --quick, --out (bench/results/scale.json)
   serve-steps           answers requests for steps; what experiments starts
   profile               phases and kernels of an SGD step
     --steps <n>         so many are timed (20)
@@ -71,6 +75,7 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     by: { type: 'string' },
     loss: { type: 'string' },
+    runs: { type: 'string', default: '10000' },
     backend: { type: 'string', default: 'native' },
     threads: { type: 'string' },
     model: { type: 'string', default: 'c4d3' },
@@ -109,6 +114,13 @@ const commands: Record<string, () => Promise<unknown>> = {
     const only = new RegExp(values.only);
     await makeStates(dataset, { backend: values.backend, threads: threads(), only, recipe });
   },
+  scale: () =>
+    measureScale({
+      runs: count(values.runs),
+      quick: values.quick,
+      backend: values.backend,
+      out: values.out ?? 'bench/results/scale.json',
+    }),
   'serve-steps': () => serveSteps(values.backend, threads() ?? availableParallelism()),
   profile: async () => {
     const options = stepOptions();

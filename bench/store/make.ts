@@ -1,11 +1,11 @@
 /** A run store of many runs that were never trained, with files as training leaves them. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { expandExperiment } from '../../dist/lab/config/expand.js';
 import { loadExperiment } from '../../dist/lab/config/load.js';
 import { formatRow, metricsFile, metricsHeader, type MetricsRow } from '../../dist/lab/results/metrics.js';
-import type { RunRecord } from '../../dist/lab/results/record.js';
+import { recordFile, type RunRecord } from '../../dist/lab/results/record.js';
 import { specHash } from '../../dist/lab/results/spec-hash.js';
 import { runDir } from '../../dist/lab/results/store.js';
 
@@ -20,13 +20,15 @@ export const experimentName = 'many';
 const stepsPerEpoch = 100;
 
 /**
- * Writes `many.yaml`, a search over the learning rate, and all its runs below `runs`, done.
+ * Writes `experiments/many.yaml`, a search over the learning rate, and all its runs below `data/runs`, done.
  *
- * @returns the file and the root of the runs
+ * @returns bytes of the runs' files
  */
-export function makeStore(folder: string, { variants, seeds, epochs }: StoreSize): { file: string; root: string } {
-  const file = join(folder, `${experimentName}.yaml`);
-  const root = join(folder, 'runs');
+export function makeStore(folder: string, { variants, seeds, epochs }: StoreSize): { bytes: number } {
+  const file = join(folder, 'experiments', `${experimentName}.yaml`);
+  const root = join(folder, 'data', 'runs');
+  let bytes = 0;
+  mkdirSync(dirname(file), { recursive: true });
   const lr = Array.from({ length: variants }, (_, i) => (i + 1) / 1000);
   const experiment = {
     ...{ name: experimentName, title: 'A search', dataset: 'cifar10', model: 'mlp-cifar10' },
@@ -49,10 +51,16 @@ export function makeStore(folder: string, { variants, seeds, epochs }: StoreSize
     };
     const dir = runDir(root, spec);
     mkdirSync(dir, { recursive: true });
-    writeFileSync(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
-    writeFileSync(join(dir, metricsFile), metricsHeader + rows.map(formatRow).join(''));
+    const files = {
+      [recordFile]: `${JSON.stringify(record, null, 2)}\n`,
+      [metricsFile]: metricsHeader + rows.map(formatRow).join(''),
+    };
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(dir, name), text);
+      bytes += text.length;
+    }
   }
-  return { file, root };
+  return { bytes };
 }
 
 /** Losses that fall, and differ with the seed; as many digits as real ones have. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { HbpError, messageOf } from '../errors.js';
+import { benchCommand } from './bench.js';
 import { cancelCommand } from './cancel.js';
 import { cleanCommand } from './clean.js';
 import { compareCommand } from './compare.js';
@@ -71,6 +72,7 @@ Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backen
     cancelCommand,
     cleanCommand,
     doctorCommand,
+    benchCommand,
     nativeCommand,
   ];
   for (const create of commands) program.addCommand(create());

@@ -66,6 +66,8 @@ function parsePlain(text: string): MetricsTable | undefined {
     for (let column = 0; column < width; column++) {
       const end = text.indexOf(column < width - 1 ? ',' : '\n', at);
       if (end < 0) return undefined;
+      // A line that lacks fields runs into the next.
+      if (text.charCodeAt(at) <= 32 || text.charCodeAt(end - 1) <= 32) return undefined;
       const field = text.slice(at, end);
       const value = Number(field); // not a number, too, where a field too many is in it
       if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return undefined;

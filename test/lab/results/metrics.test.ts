@@ -59,6 +59,8 @@ test.each([
   ['a word', line(someRow(5)).replace('2.3', 'low'), 'm:2: batch_loss: found "low", expected a number'],
   ['an empty field', line(someRow(5)).replace('2.3', ''), 'm:2: batch_loss: found "", expected a number'],
   ['a short line', '5,1,2\n', 'm:2: train_wall_s: found "", expected a number'],
+  ['a field that is missing at the end of a short line', '5,1,\n6,1,1,1,1,1,1,1\n', 'm:2: wall_s: found "", expected'],
+  ['a number that ends a short line', '5,1,3\n,1,1,1,1,1,1,1\n', 'm:2: train_wall_s: found "", expected a number'],
   ['a wrong line after a blank one', '\n5,1,x,2\n', 'm:3: wall_s: found "x", expected a number'],
 ])('%s is an error that names the line', (_name, body, message) => {
   expect(() => parseMetrics(metricsHeader + body, 'm')).toThrow(DataError);

@@ -1,0 +1,33 @@
+/** Stores of many runs: needs `npm run build` (make test sees to it). In full size: `npm run bench:scale`. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeStore } from '../../bench/store/make.js';
+import { formatTable } from '../../src/cli/shared.js';
+import { temporaryFolder } from '../lab/results/support.js';
+import { hbpEnvironment, hbpFile } from './support.js';
+
+const folder = temporaryFolder();
+
+/** With no more memory for objects than this [MB]. */
+function hbp(megabytes: number, ...args: string[]): string {
+  const options = { cwd: folder.path, env: hbpEnvironment(), encoding: 'utf8', maxBuffer: 2 ** 26 } as const;
+  return execFileSync(process.execPath, [`--max-old-space-size=${megabytes}`, hbpFile, ...args], options);
+}
+
+test('status and plot of 1,000 runs do not hold their rows', () => {
+  makeStore(folder.path, { variants: 20, seeds: 50, epochs: 300 });
+  expect(hbp(100, 'status').trim().split('\n')).toHaveLength(1001);
+  hbp(100, 'plot', 'many/train_loss', '--format', 'svg');
+  expect(existsSync(join(folder.path, 'fig/many/train_loss.svg'))).toBe(true);
+});
+
+test('tables of thousands of rows are made in time that grows with the rows, their columns as one', () => {
+  const rows = Array.from({ length: 10_000 }, (_, i) => [`run ${i}`, i % 7 === 0 ? 'interrupted' : 'done', '']);
+  rows.push(['the one with the longest name of all', 'done', 'a reason']);
+  const lines = formatTable(['run', 'state', 'reason'], rows).split('\n');
+  expect(lines).toHaveLength(rows.length + 1);
+  const column = lines[0]!.indexOf('state');
+  expect(column).toBe('the one with the longest name of all  '.length);
+  expect(lines.slice(1).every((line) => /^(done|interrupted)/.test(line.slice(column)))).toBe(true);
+}, 30_000);
