@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadAllExperiments } from '../lab/config/load.js';
 import { folders, print, storeOf } from './shared.js';
