@@ -7,7 +7,7 @@ import { positiveInteger } from './arguments.js';
 import { defaultMemoryLimit } from './bytes.js';
 import { planRuns } from './plan.js';
 import { dataDirs, formatTable, print, printJson } from './shared.js';
-import { backendOption } from './train.js';
+import { backendOption } from './engine-options.js';
 
 /** `hbp bench`: which `--jobs` gets most done on this machine. */
 export function benchCommand(): Command {
