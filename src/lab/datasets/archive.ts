@@ -65,7 +65,7 @@ async function feed(archive: string, parser: Parser, done: 'end' | 'close'): Pro
       parser.on('error', reject).on(done, () => resolve());
       const counted = atMost(maxBytes, archive);
       pipeline(createReadStream(archive), unpacked, counted, (error) => error && reject(error));
-      counted.pipe(parser as unknown as NodeJS.WritableStream);
+      counted.pipe(parser);
     });
   } catch (error) {
     if (error instanceof DataError) throw error;
