@@ -47,7 +47,7 @@ test('searches and more have a heading of their own, a line each; JSON leaves th
     );
   const main = ['exp01', 'exp02', 'exp08', 'exp09'];
   expect(await names()).toEqual(main); // what reproduce.sh trains
-  expect(await names('--all')).toEqual([...main, 'exp02-grid', 'exp08-grid', 'exp09-grid', 'chen-mnist']);
+  expect(await names('--all')).toEqual([...main, 'exp02-grid', 'exp08-grid', 'exp09-grid', 'chen-mnist', 'tiny-mlp']);
   expect(await names('grids/exp09-grid')).toEqual(['exp09-grid']);
 });
 

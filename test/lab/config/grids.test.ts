@@ -117,7 +117,7 @@ describe('the folders', () => {
   test('the rest lies in folders, each name once', () => {
     expect(further.map(({ folder, experiments }) => [folder, experiments.map(({ name }) => name)])).toEqual([
       ['grids', ['exp02-grid', 'exp08-grid', 'exp09-grid']],
-      ['more', ['chen-mnist']],
+      ['more', ['chen-mnist', 'tiny-mlp']],
     ]);
   });
 
