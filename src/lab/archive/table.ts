@@ -1,7 +1,7 @@
 /** CSV tables of numbers as pandas writes them, and as people and other programs leave them. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
-import { DataError, messageOf } from '../../errors.js';
+import { DataError, messageOf, printable } from '../../errors.js';
 
 export interface NumberTable {
   readonly columns: readonly string[];
@@ -42,7 +42,7 @@ export function parseNumberTable(text: string, where: string, counts: (column: s
     wanted.map(({ name, index }) => {
       const found = numberIn(record[index]);
       if (typeof found === 'number') return found;
-      throw new DataError(`${where}:${lineOf(row)}: ${name}: ${found.problem}`);
+      throw new DataError(`${where}:${lineOf(row)}: ${printable(name)}: ${found.problem}`);
     }),
   );
   return { columns: wanted.map(({ name }) => name), rows, lineOf, torn: text.slice(end).trim() !== '' };
