@@ -42,7 +42,7 @@ export function parseNumberTable(text: string, where: string, counts: (column: s
     wanted.map(({ name, index }) => {
       const found = numberIn(record[index]);
       if (typeof found === 'number') return found;
-      throw new DataError(`${where}:${lineOf(row)}: ${printable(name)}: ${found.problem}`);
+      throw new DataError(`${where}:${lineOf(row)}: ${printable(`${name}: ${found.problem}`)}`);
     }),
   );
   return { columns: wanted.map(({ name }) => name), rows, lineOf, torn: text.slice(end).trim() !== '' };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { metricNames } from '../config/schema.js';
-import { DataError, messageOf } from '../../errors.js';
+import { DataError, messageOf, printable } from '../../errors.js';
 
 /** Columns of metrics.csv, in order. `step` counts optimiser steps, `epoch` samples seen / training samples. */
 export const metricsColumns = ['step', 'epoch', 'wall_s', 'train_wall_s', ...metricNames] as const;
@@ -100,7 +100,7 @@ function parseAny(whole: string, where: string): MetricsTable {
   let last = -Infinity;
   body.forEach(({ record, info }, i) => {
     const fail = (message: string): never => {
-      throw new DataError(`${where}:${info.lines}: ${message}`);
+      throw new DataError(`${where}:${info.lines}: ${printable(message)}`);
     };
     const values = metricsColumns.map((column, c) => {
       const field = record[position[c] ?? -1] ?? '';
