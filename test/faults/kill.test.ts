@@ -46,7 +46,7 @@ async function killSurely(...[shop, args, random, atMost, after]: Parameters<typ
   for (let limit = atMost; !(await killAtRandom(shop, args, random, limit, after)); limit /= 2);
 }
 
-fault('kill -9 during `hbp run`', { short: 1, long: 40 }, async (random) => {
+fault('kill -9 during `hbp run`', { short: 1, long: 20 }, async (random) => {
   const shop = fresh();
   // One in four while it starts, the others while it trains and stores.
   const after = random.int(4) === 0 ? /^/ : /tiny\/cg\/seed0: \d+ steps in/;
@@ -64,7 +64,7 @@ async function waitForEnd({ hbp }: Workshop): Promise<void> {
 }
 
 const compare = ['compare', './tiny.yaml', '--quick', '--against', 'data/runs-quick', '--format', 'csv'];
-fault('kill -9 during `hbp compare` (merge)', { short: 1, long: 15 }, async (random) => {
+fault('kill -9 during `hbp compare` (merge)', { short: 1, long: 10 }, async (random) => {
   const { hbp, at } = reference();
   const before = digests(at('data'));
   await killSurely(reference(), compare, random, 1200);
@@ -76,7 +76,7 @@ fault('kill -9 during `hbp compare` (merge)', { short: 1, long: 15 }, async (ran
 
 let merged: string | undefined;
 
-fault('kill -9 during `hbp plot`', { short: 1, long: 20 }, async (random) => {
+fault('kill -9 during `hbp plot`', { short: 1, long: 10 }, async (random) => {
   const { hbp, at } = reference();
   const plot = ['plot', './tiny.yaml', '--quick', '--out', 'fig'];
   const wanted = await drawnOnce();
@@ -98,7 +98,7 @@ const drawnOnce = (): Promise<Record<string, string>> =>
     .hbp('plot', './tiny.yaml', '--quick', '--out', 'wanted')
     .then(() => digests(reference().at('wanted'))));
 
-fault('kill -9 during `hbp export`', { short: 1, long: 15 }, async (random) => {
+fault('kill -9 during `hbp export`', { short: 1, long: 6 }, async (random) => {
   const shop = reference();
   const format = pick(random, ['original', 'tensorboard']);
   const out = `exported-${format}`;
@@ -110,7 +110,7 @@ fault('kill -9 during `hbp export`', { short: 1, long: 15 }, async (random) => {
   expect(digests(shop.at(out))).toEqual(whole); // and nothing hidden beside it
 });
 
-fault('kill -9 during `hbp data import`', { short: 1, long: 25 }, async (random, i) => {
+fault('kill -9 during `hbp data import`', { short: 1, long: 15 }, async (random, i) => {
   const shop = fresh();
   const sets = { old: runFiles(sgdDir, [0, 1]), new: runFiles(sgdDir, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 50) };
   const importSet = (which: keyof typeof sets): string[] => {

@@ -1,5 +1,6 @@
 /** What can happen to run.json, metrics.csv and diagnostics.jsonl: other seeds are merged as if nothing had happened. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Random } from '../../src/lab/random.js';
 import { readDiagnostics } from '../../src/lab/results/diagnostics.js';
@@ -18,14 +19,20 @@ const seeds = [0, 1, 2];
 const victim = 1;
 let root: string;
 
-/** Three finished seeds in a fresh folder; the one that something happens to. */
-function finishedSeeds(index: number): string {
-  root = join(folder.path, String(index));
+const template = mkdtempSync(join(tmpdir(), 'hbp-faults-'));
+afterAll(() => rmSync(template, { recursive: true }));
+beforeAll(() => {
   for (const seed of seeds) {
-    const run = openRun(root, someSpec({ seed }), someEnvironment) as RunWriter;
+    const run = openRun(template, someSpec({ seed }), someEnvironment) as RunWriter;
     for (let i = 1; i <= evaluations; i++) run.append(someRow(10 * i, { train_loss: seed + i / 8 }));
     run.finish('done');
   }
+});
+
+/** Three finished seeds in a fresh folder; the one that something happens to. */
+function finishedSeeds(index: number): string {
+  root = join(folder.path, String(index));
+  cpSync(template, root, { recursive: true });
   return join(root, 'exp01', 'sgd', `seed${victim}`);
 }
 

@@ -50,7 +50,7 @@ const someKib = (random: Random): number => finishedKib + 4 * random.int(trainin
 
 fault(
   'disk full during `hbp run`',
-  { short: 1, long: 15 },
+  { short: 1, long: 6 },
   async (random) => {
     const shop = fresh();
     const ended = withSmallDisk(shop, someKib(random), trainCg);
@@ -61,7 +61,7 @@ fault(
   noMounts,
 );
 
-fault('no file may grow beyond a limit during `hbp run` (RLIMIT_FSIZE)', { short: 1, long: 10 }, async (random) => {
+fault('no file may grow beyond a limit during `hbp run` (RLIMIT_FSIZE)', { short: 1, long: 4 }, async (random) => {
   const shop = fresh();
   const limit = 512 * (1 + random.int(8)); // of the metrics; checkpoints are larger than any
   const ended = hbpAfter(shop.folder, `prlimit --fsize=${limit} --pid $$`, trainCg);
@@ -73,7 +73,7 @@ fault('no file may grow beyond a limit during `hbp run` (RLIMIT_FSIZE)', { short
 const plot = ['plot', './tiny.yaml', '--quick', '--out', 'data/fig'];
 fault(
   'disk full during `hbp plot`',
-  { short: 1, long: 5 },
+  { short: 1, long: 3 },
   async (random) => {
     const shop = fresh();
     expectFine(await shop.hbp(...plot));
@@ -89,7 +89,7 @@ fault(
 
 fault(
   'disk full during `hbp data import`',
-  { short: 1, long: 5 },
+  { short: 1, long: 3 },
   (random) => {
     const shop = fresh();
     writeFileSync(shop.at('new.zip'), makeZip(entriesOf(runFiles(sgdDir, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))));
