@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writeWhole } from '../whole-file.js';
 import { z } from 'zod';
 import { backendNames } from '../../engine/backend/index.js';
 import { DataError, messageOf, RunError } from '../../errors.js';
@@ -62,8 +62,8 @@ export function createSubmission(
     const dir = makeFolder(join(root, home, `${label}-${time}`));
     mkdirSync(join(dir, 'logs'));
     const list = join(dir, files.list);
-    writeFileAtomic.sync(list, `${JSON.stringify({ version: 1, ...content })}\n`);
-    writeFileAtomic.sync(join(dir, files.script), script(basename(dir), list), { mode: 0o755 });
+    writeWhole(list, `${JSON.stringify({ version: 1, ...content })}\n`);
+    writeWhole(join(dir, files.script), script(basename(dir), list));
     return { name: basename(dir), dir, job: null, runs: content.tasks.map(runName) };
   } catch (error) {
     throw new RunError(`cannot write the submission to ${join(root, home)}: ${messageOf(error)}`, { cause: error });
@@ -86,7 +86,7 @@ function makeFolder(path: string): string {
 /** Remembers the number that the scheduler gave. */
 export function recordJob({ dir }: Submission, job: string): void {
   const content = { job, submittedAt: new Date().toISOString() };
-  writeFileAtomic.sync(join(dir, files.job), `${JSON.stringify(content)}\n`);
+  writeWhole(join(dir, files.job), `${JSON.stringify(content)}\n`);
 }
 
 /** Of one that the scheduler did not take. */
