@@ -1,0 +1,229 @@
+/**
+ * Writes the generated parts of docs/scale.md: what the full paper costs, from step times that other pages and the
+ * recorded runs hold, and what was measured of runs side by side and of stores of many runs. Run after `npm run build`:
+ *
+ *   node scripts/generate-scale.js [results of npm run bench:scale]
+ *
+ * Given results are kept, as bench/results/published-scale.json.
+ */
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { expandExperiment, variantsOf } from '../dist/lab/config/expand.js';
+import { loadAllExperiments } from '../dist/lab/config/load.js';
+import { datasetKind } from '../dist/lab/datasets/index.js';
+import { readVariant } from '../dist/lab/results/merge.js';
+import { flopsOf } from '../dist/lab/training/estimate.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const document = `${root}docs/scale.md`;
+const published = `${root}bench/results/published-scale.json`;
+const page = readFileSync(`${root}docs/curvature.md`, 'utf8');
+const kernels = JSON.parse(readFileSync(`${root}bench/results/published.json`, 'utf8'));
+
+const experiments = loadAllExperiments(`${root}experiments`);
+
+const [given] = process.argv.slice(2);
+if (given) copyFileSync(given, published);
+
+/** Of every run whose step was measured with two threads: the row that tells it, of which table. */
+const stepRows = {
+  'exp01/sgd': kernel('SGD step of mlp, batch 500'),
+  'exp01/cg-ggn': row('exp01 CG (PCH, abs), 3,000'),
+  'exp01/cg-pch-abs': row('exp01 CG (PCH, abs), 3,000'),
+  'exp01/cg-pch-clip': row('exp01 CG (PCH, abs), 3,000'),
+  'exp02/blocks-1': row('exp01 CG (PCH, abs), 3,000'),
+  'exp02/blocks-2': row('exp02 16 blocks, start'),
+  'exp02/blocks-4': row('exp02 16 blocks, start'),
+  'exp02/blocks-16': row('exp02 16 blocks, start'),
+  'exp08/sgd': kernel('SGD step of c4d3, batch 100'),
+  'exp08/adam': kernel('SGD step of c4d3, batch 100'),
+  'exp08/kfac': row('exp08 KFAC, of 100 steps'),
+  'exp08/pch-abs': row('exp08 PCH-abs, loss 1.0'),
+  'exp08/pch-clip': row('exp08 PCH-abs, loss 1.0'),
+  'exp08/ggn-alpha1': row('exp08 GGN alpha1, loss 1.0'),
+  'exp08/ggn-alpha2': row('exp08 GGN alpha1, loss 1.0'),
+  'exp09/sgd': byOperations('SGD step of c4d3, batch 100', 'exp08', 'exp09'),
+  'exp09/adam': byOperations('SGD step of c4d3, batch 100', 'exp08', 'exp09'),
+  'exp09/pch-abs': row('exp09 PCH-abs, start'),
+  'exp09/pch-clip': row('exp09 PCH-abs, start'),
+  'exp09/ggn': row('exp09 GGN, loss 1.6'),
+};
+
+/** The column of hbp in the table of docs/curvature.md [s]. */
+function row(name) {
+  const cells = page
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .find(([, first]) => first === name);
+  const [, number, unit] = /^([\d.]+) (ms|s)$/.exec(cells?.[4] ?? '') ?? [];
+  if (number === undefined) throw new Error(`docs/curvature.md has no step time for ${name}`);
+  return { seconds: Number(number) * (unit === 'ms' ? 1e-3 : 1), source: name };
+}
+
+/** A median of docs/performance.md [s]. */
+function kernel(name) {
+  const found = kernels.rows.find((each) => each.name === name);
+  if (!found?.ours) throw new Error(`bench/results/published.json has no ${name}`);
+  return { seconds: found.ours.median / 1000, source: name };
+}
+
+/** Nobody measured it: as long as a step that was, times the operations of its network. */
+function byOperations(name, from, to) {
+  const of = (experiment) => {
+    const spec = specsOf(experiment).find(({ variant }) => variant === 'sgd');
+    return flopsOf({ ...spec, epochs: 1, evaluationsPerEpoch: 0 }, sizesOf(spec));
+  };
+  const measured = kernel(name);
+  return { seconds: (measured.seconds * of(to)) / of(from), source: `${name}, by operations` };
+}
+
+/** One evaluation [s]: the MLP, and c4d3 for the convolutional networks. */
+function evaluationSeconds(experiment) {
+  const [, mlp, conv] = /took [\d.]+ to ([\d.]+) s for the MLP [^]*? to ([\d.]+) s for c4d3/.exec(page) ?? [];
+  if (conv === undefined) throw new Error('docs/curvature.md does not say what an evaluation takes');
+  return Number(['exp01', 'exp02'].includes(experiment) ? mlp : conv);
+}
+
+function experimentNamed(name) {
+  return experiments.find((experiment) => experiment.name === name);
+}
+
+function specsOf(name) {
+  return expandExperiment(experimentNamed(name), { seeds: [0] });
+}
+
+function sizesOf({ dataset }) {
+  const { size, shape, classes } = datasetKind(dataset);
+  return { ...size, shape, classes };
+}
+
+/** Of a whole run on two cores. */
+function runSeconds(spec) {
+  const name = `${spec.experiment}/${spec.variant}`;
+  const step = stepRows[name];
+  if (!step) throw new Error(`scripts/generate-scale.js knows no step time for ${name}`);
+  const steps = Math.floor(sizesOf(spec).train / spec.batchSize) * spec.epochs;
+  return steps * step.seconds + (spec.epochs * spec.evaluationsPerEpoch + 1) * evaluationSeconds(spec.experiment);
+}
+
+/** On one GPU: of the recorded run, that took a part of the epochs beside seven others; null where none was recorded. */
+function gpuSeconds(spec) {
+  const experiment = experimentNamed(spec.experiment);
+  const variant = variantsOf(experiment).find(({ name }) => name === spec.variant);
+  const { runs, records } = readVariant(`${root}data/original`, spec.experiment, variant.name);
+  const [last] = runs.map(({ rows }) => rows.at(-1));
+  if (!last || records?.[0]?.gpu === null) return null;
+  return (last.wall_s / last.epoch) * spec.epochs;
+}
+const besideOnGpu = 8;
+
+/** Time until the last of the runs has ended, the longest first, each on the slot that is free first [s]. */
+function makespan(seconds, slots) {
+  const free = Array.from({ length: Math.min(slots, seconds.length) }, () => 0);
+  for (const each of [...seconds].sort((a, b) => b - a)) {
+    const first = free.indexOf(Math.min(...free));
+    free[first] += each;
+  }
+  return Math.max(...free);
+}
+
+function duration(seconds) {
+  const hours = seconds / 3600;
+  if (hours < 1) return `${(60 * hours).toFixed(0)} min`;
+  return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} days`;
+}
+
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+const seeds = 10;
+const threads = 2;
+const nodeSlots = 64 / threads;
+
+function costs() {
+  const names = [...new Set(Object.keys(stepRows).map((name) => name.split('/')[0]))];
+  const whole = names.map((name) => ({ name, runs: specsOf(name) }));
+  const line = (name, runs) => {
+    const each = runs.map(runSeconds);
+    const all = each.flatMap((seconds) => Array.from({ length: seeds }, () => seconds));
+    const gpu = runs.map(gpuSeconds);
+    const onGpu = gpu.includes(null)
+      ? 'not measured'
+      : duration(
+          makespan(
+            gpu.flatMap((seconds) => Array.from({ length: seeds }, () => seconds)),
+            besideOnGpu,
+          ),
+        );
+    return [
+      name,
+      all.length,
+      `${duration(Math.min(...each))} to ${duration(Math.max(...each))}`,
+      duration(all.reduce((sum, seconds) => sum + seconds, 0)),
+      duration(makespan(all, nodeSlots)),
+      onGpu,
+      duration(makespan(all, 100 * nodeSlots)),
+    ];
+  };
+  const head = ['experiment', 'runs', 'one run', 'two cores', '64-core node', 'one GPU', 'array on 100 nodes'];
+  const everything = whole.flatMap(({ runs }) => runs);
+  const steps = Object.entries(stepRows).map(([name, { seconds, source }]) => [
+    name,
+    seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(1)} s`,
+    source,
+  ]);
+  return [
+    table(head, [...whole.map(({ name, runs }) => line(name, runs)), line('**all**', everything)]),
+    'Made of these step times, with two threads:',
+    table(['variant', 'step', 'measured as'], steps),
+  ].join('\n\n');
+}
+
+function measured() {
+  if (!existsSync(published)) return 'Nothing is published yet.';
+  const { date, commit, machine, versions, load, jobs, store } = JSON.parse(readFileSync(published, 'utf8'));
+  const facts = [
+    `date ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}, hbp ${versions.hbp}, node ${versions.node}`,
+    `machine: ${machine.cpu}, ${machine.cores} cores, memory ${Math.round(machine.memoryBytes / 2 ** 20)} MiB`,
+    `load average ${load.map((value) => value.toFixed(1)).join(' before, ')} after` +
+      (load[0] > machine.cores / 4 ? ': **the machine was busy**, times are longer than on a quiet one' : ''),
+  ];
+  return [
+    facts.map((fact) => `- ${fact}`).join('\n'),
+    '### Runs side by side',
+    table(
+      ['variant', 'jobs', 'threads each', 'steps/s, all together'],
+      jobs.flatMap(({ variant, rows }) =>
+        rows.map(({ jobs: count, threads: each, stepsPerSecond }) => [
+          variant,
+          count,
+          each,
+          stepsPerSecond.toPrecision(3),
+        ]),
+      ),
+    ),
+    `### ${store.runs.toLocaleString('en-US')} runs`,
+    `${store.variants} variants, ${store.runs / store.variants} seeds, ${store.rowsPerRun} rows a run; ` +
+      `${Math.round(store.bytes / 1e6)} MB of files.`,
+    table(
+      ['command', 'time', 'of it processor time', 'peak memory'],
+      store.commands.map(({ command, seconds, cpuSeconds, bytes }) => [
+        `\`${command}\``,
+        `${seconds.toFixed(1)} s`,
+        `${cpuSeconds.toFixed(1)} s`,
+        `${Math.round(bytes / 1e6)} MB`,
+      ]),
+    ),
+  ].join('\n\n');
+}
+
+let text = readFileSync(document, 'utf8');
+for (const [name, part] of Object.entries({ costs: costs(), measured: measured() })) {
+  const begin = `<!-- generated by scripts/generate-scale.js, ${name}: begin -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf('<!-- end -->', from);
+  if (from < 0 || to < 0) throw new Error(`docs/scale.md lacks "${begin}" or "<!-- end -->"`);
+  text = `${text.slice(0, from + begin.length)}\n\n${part}\n\n${text.slice(to)}`;
+}
+writeFileSync(document, await format(text, { ...(await resolveConfig(document)), parser: 'markdown' }));
