@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadAllExperiments } from '../lab/config/load.js';
 import { folders, print, storeOf } from './shared.js';
@@ -37,7 +37,7 @@ Ctrl-C ends it; runs go on without it.`,
 
 async function dashboard(flags: DashboardFlags): Promise<void> {
   const { startDashboard } = await import('../lab/dashboard/server.js');
-  const root = storeOf(flags);
+  const root = resolve(storeOf(flags));
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
