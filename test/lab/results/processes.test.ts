@@ -1,35 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { transformFileSync } from '@swc/core';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { RunError } from '../../../src/errors.js';
 import { inspectRun } from '../../../src/lab/results/inspect.js';
 import { readMetrics } from '../../../src/lab/results/metrics.js';
 import { openRun, runDir } from '../../../src/lab/results/store.js';
 import { someEnvironment, someRow, someSpec, temporaryFolder } from './support.js';
 
-/** These tests are about real processes, which need the store as plain JavaScript. */
+/** These tests are about real processes; Node runs the store in them as jest does here. */
 const folder = temporaryFolder();
 const runs = (): string => join(folder.path, 'runs');
 const children: ChildProcess[] = [];
 
-beforeEach(() => {
-  const files = [
-    'errors.ts',
-    ...['lab/config', 'lab/results'].flatMap((dir) => readdirSync(join('src', dir)).map((file) => join(dir, file))),
-  ];
-  for (const file of files) {
-    const { code } = transformFileSync(join('src', file), {
-      jsc: { target: 'es2023', parser: { syntax: 'typescript' } },
-      module: { type: 'es6' },
-    });
-    const target = join(folder.path, 'js', file.replace(/\.ts$/, '.js'));
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, code);
-  }
-  symlinkSync(resolve('node_modules'), join(folder.path, 'node_modules'));
-  writeFileSync(join(folder.path, 'package.json'), '{"type":"module"}');
-});
+const hooks = new URL('../../support/typescript-hooks.js', import.meta.url).href;
+const store = new URL('../../../src/lab/results/store.ts', import.meta.url).href;
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -38,7 +22,7 @@ afterEach(() => {
 /** Starts a process that opens the run, writes one row, says "open" (or its error) and goes on as `then` says. */
 function start(then: 'wait' | 'finish' | 'exit'): ChildProcess {
   const script = `
-    import { openRun } from './js/lab/results/store.js';
+    import { openRun } from '${store}';
     try {
       const run = openRun('runs', ${JSON.stringify(someSpec())}, ${JSON.stringify(someEnvironment)});
       if (run === 'done') console.log('done');
@@ -51,7 +35,7 @@ function start(then: 'wait' | 'finish' | 'exit'): ChildProcess {
     } catch (error) {
       console.log(error.name + ': ' + error.message);
     }`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+  const child = spawn(process.execPath, ['--import', hooks, '--input-type=module', '--eval', script], {
     cwd: folder.path,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
