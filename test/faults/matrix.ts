@@ -38,9 +38,10 @@ const tryMs = 120_000;
 /** @param family  names the file of results; one a test file */
 export function faultsOf(family: string): DefineFault {
   const rows: FaultRow[] = [];
-  afterAll(() => {
+  const report = (row: FaultRow): void => {
+    rows.push(row);
     if (outDir) writeFileSync(join(outDir, `${family}.json`), JSON.stringify(rows));
-  });
+  };
   return (fault, { short, long }, attempt, notRun = null) => {
     const tries = isLong ? long : short;
     it(
@@ -48,7 +49,7 @@ export function faultsOf(family: string): DefineFault {
       async () => {
         if (notRun !== null) {
           process.stderr.write(`not run: ${fault}: ${notRun}\n`);
-          rows.push({ fault, tries: 0, survived: 0, notRun });
+          report({ fault, tries: 0, survived: 0, notRun });
           return;
         }
         const lost: string[] = [];
@@ -59,7 +60,7 @@ export function faultsOf(family: string): DefineFault {
             lost.push(`try ${i}: ${messageOf(error)}`);
           }
         }
-        rows.push({ fault, tries, survived: tries - lost.length, notRun });
+        report({ fault, tries, survived: tries - lost.length, notRun });
         if (lost.length > 0) throw new Error(`${lost.length} of ${tries} lost\n${lost.join('\n')}`);
       },
       tries * tryMs,

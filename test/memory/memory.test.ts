@@ -9,7 +9,7 @@ const isLong = process.env['HBP_MEMORY'] === 'long';
 const steps = isLong ? 2400 : 400;
 const backend = testBackends.includes('native') ? 'native' : 'wasm';
 /** What the process's own memory may seem to grow by [KB a step]; the network's parameters alone are 10 KB. */
-const most = isLong ? 1 : 8;
+const most = isLong ? 2 : 8;
 
 const newton = { kind: 'cg-newton', lr: 0.1, alpha: 0.02, tol: 0.1, maxiter: 20 };
 const optimizers: Readonly<Record<string, object>> = {
