@@ -71,6 +71,11 @@ async function scenario(cwd, env) {
   assert.deepEqual(submitted, runs);
   say(`job array ${job}: ${runs.length} tasks`);
   const taskOf = (run) => `${job}_${runs.indexOf(run)}`;
+  // Held at its first row, so that it cannot be done before it is killed.
+  const held = waitFor(killed, ({ lastRow }) => lastRow).then(() =>
+    signal(call, '--full', '--signal=STOP', taskOf(killed)),
+  );
+  held.catch(() => undefined); // its error is that of the `await` below
   await waitFor(stopped, ({ lastRow }) => lastRow);
   await signal(call, '--batch', '--signal=TERM', taskOf(stopped));
   const { reason } = await waitFor(stopped, ({ state }) => state === 'interrupted');
@@ -87,7 +92,7 @@ async function scenario(cwd, env) {
   assert.equal((await status()).get(cancelled), undefined);
   say(`${cancelled} cancelled`);
 
-  await waitFor(killed, ({ lastRow }) => lastRow);
+  await held;
   await signal(call, '--full', '--signal=KILL', taskOf(killed));
   await requeue(call, taskOf(killed));
   say(`${killed} killed, its task queued again`);
