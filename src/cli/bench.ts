@@ -9,10 +9,10 @@ import { planRuns } from './plan.js';
 import { dataDirs, formatTable, print, printJson } from './shared.js';
 import { backendOption } from './engine-options.js';
 
-/** `hbp bench`: which `--jobs` gets most done on this machine. */
+/** `hbp bench`: which `--jobs` gets most done on this machine, and in how much memory. */
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('measure how many runs side by side get most done on this machine')
+    .description('measure how many runs side by side get most done on this machine, and what memory they take')
     .argument('[variant]', 'what is trained, for seconds and nowhere kept: experiment/variant', 'exp01/cg-pch-abs')
     .option('--jobs <list>', 'how many runs at a time, such as 1,2,4', parseCounts, usualJobs())
     .option('--seconds <n>', 'for each', positiveInteger, 10)
@@ -26,7 +26,7 @@ Examples:
   hbp bench exp08/sgd --jobs 1,2,4,8
   hbp bench exp01/sgd --backend wasm --seconds 30
 
-Each of N runs gets cores / N threads, as with \`hbp run --jobs N\`.`,
+Each of N runs gets cores / N threads, as with \`hbp run --jobs N\`. The memory is that of their processes with a part of the data.`,
     )
     .action(bench);
 }
@@ -59,12 +59,13 @@ async function bench(name: string, options: Options): Promise<void> {
   if (!first) return;
   print(
     formatTable(
-      ['jobs', 'threads each', 'steps/s, all together', 'beside the first'],
-      measured.map(({ jobs, threads, stepsPerSecond }) => [
+      ['jobs', 'threads each', 'steps/s, all together', 'beside the first', 'peak memory, all together'],
+      measured.map(({ jobs, threads, stepsPerSecond, peakBytes }) => [
         jobs,
         threads,
         stepsPerSecond.toPrecision(3),
         `${(stepsPerSecond / first.stepsPerSecond).toFixed(2)} x`,
+        `${(peakBytes / 1e6).toFixed(0)} MB`,
       ]),
     ),
   );

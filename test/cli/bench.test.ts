@@ -32,9 +32,15 @@ test('steps a second of one run and of two side by side; nothing is left of them
     '--json',
   ]).ended;
   expect(code).toBe(0);
-  const { measured } = JSON.parse(stdout) as { measured: { jobs: number; stepsPerSecond: number }[] };
+  const { measured } = JSON.parse(stdout) as {
+    measured: { jobs: number; stepsPerSecond: number; peakBytes: number }[];
+  };
   expect(measured.map(({ jobs }) => jobs)).toEqual([1, 2]);
   for (const { stepsPerSecond } of measured) expect(stepsPerSecond).toBeGreaterThan(0);
+  const [one = NaN, two = NaN] = measured.map(({ peakBytes }) => peakBytes);
+  expect(one).toBeGreaterThan(2 ** 24);
+  expect(two / one).toBeGreaterThan(1.4);
+  expect(two / one).toBeLessThan(3);
   expect(readdirSync(folder.path)).toEqual(['tiny.yaml']);
   const wrong = await startHbp(folder.path, ['bench', 'exp01']).ended;
   expect(wrong).toMatchObject({ code: 2, stderr: 'hbp: found "exp01", expected a variant such as exp01/sgd\n' });

@@ -10,7 +10,13 @@ import type { FromWorker, ToWorker } from './worker.js';
 
 /** What became of one run: trained, found done before, or stopped by an error. */
 export type Outcome =
-  | { readonly spec: RunSpec; readonly result: 'trained'; readonly ending: Ending }
+  | {
+      readonly spec: RunSpec;
+      readonly result: 'trained';
+      readonly ending: Ending;
+      /** The most resident memory that its process has had, earlier runs included. */
+      readonly peakBytes: number;
+    }
   | { readonly spec: RunSpec; readonly result: 'skipped' }
   | { readonly spec: RunSpec; readonly result: 'error'; readonly message: string; readonly exitCode: number };
 
@@ -168,7 +174,7 @@ function trainOn(child: ChildProcess, spec: RunSpec, options: PoolOptions): Prom
         case 'skipped':
           return end({ spec, result: 'skipped' });
         case 'finished':
-          return end({ spec, result: 'trained', ending: message.ending });
+          return end({ spec, result: 'trained', ending: message.ending, peakBytes: message.peakBytes });
         case 'error':
           return end({ spec, result: 'error', message: message.message, exitCode: message.exitCode });
         case 'ready':

@@ -1,4 +1,4 @@
-/** How much independent runs get done side by side. */
+/** How much independent runs get done side by side, and what memory they take. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,8 @@ export interface ThroughputOptions extends Pick<PoolOptions, 'backend' | 'dataDi
 export interface Throughput extends PoolBackend {
   /** Of all runs together. */
   readonly stepsPerSecond: number;
+  /** Peak resident memory of their processes, added up; with a part of the dataset, as nothing else is loaded. */
+  readonly peakBytes: number;
 }
 
 /** Steps of a run that do not count: the first ones allocate, and learn how many products to expect. */
@@ -46,6 +48,7 @@ export async function measureThroughput(spec: RunSpec, jobs: number, options: Th
     }
   };
   let ready: PoolBackend | undefined;
+  let peakBytes = 0;
   const root = mkdtempSync(join(tmpdir(), 'hbp-throughput-'));
   try {
     const outcomes = await trainAll(specs, {
@@ -56,10 +59,11 @@ export async function measureThroughput(spec: RunSpec, jobs: number, options: Th
     const failed = outcomes.find((outcome) => outcome.result === 'error');
     if (failed) throw new RunError(failed.message);
     if (!ready) throw new RunError('no training process has started');
+    for (const outcome of outcomes) if (outcome.result === 'trained') peakBytes += outcome.peakBytes;
   } finally {
     clearTimeout(timer);
     rmSync(root, { recursive: true, force: true });
   }
   const rates = [...clocks.values()].map(({ steps, began, ended }) => (1000 * (steps - warmUp)) / (ended - began));
-  return { ...ready, stepsPerSecond: rates.reduce((sum, rate) => sum + rate, 0) };
+  return { ...ready, stepsPerSecond: rates.reduce((sum, rate) => sum + rate, 0), peakBytes };
 }

@@ -32,7 +32,12 @@ export type FromWorker =
   | ({ readonly type: 'ready' } & Backend)
   | { readonly type: 'progress'; readonly event: ProgressEvent }
   | { readonly type: 'skipped' }
-  | { readonly type: 'finished'; readonly ending: Ending }
+  | {
+      readonly type: 'finished';
+      readonly ending: Ending;
+      /** The most resident memory that the process has had so far. */
+      readonly peakBytes: number;
+    }
   | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly stack?: string };
 
 function send(message: FromWorker): void {
@@ -77,7 +82,7 @@ async function run(order: RunOrder, backend: Backend): Promise<void> {
     });
     const { state, reason, routes } = ending;
     writer.finish(state, reason, { routes, ...(state === 'failed' && { diverged: true }) });
-    send({ type: 'finished', ending });
+    send({ type: 'finished', ending, peakBytes: 1024 * process.resourceUsage().maxRSS });
   } catch (error) {
     writer.finish('failed', messageOf(error));
     throw error;
