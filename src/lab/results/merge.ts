@@ -44,39 +44,40 @@ export interface Merged {
 
 /** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
 export function mergeSeeds(runs: readonly SeedRows[]): Merged {
-  const taking = runs.map(({ seed, rows }) => ({ seed, rows })).filter(({ rows }) => rows.length > 0);
-  const rowsAt = groupBy(
-    taking.flatMap(({ rows }) => rows),
-    (row) => row.step,
-  );
-  const ends = taking.map(({ seed, rows }) => {
+  const valuesAt = new Map<number, MergedColumns>();
+  // Rows are made anew at every look, and a store of thousands of runs has more of them than fit: run after run.
+  const ends = runs.flatMap(({ seed, rows }) => {
+    for (const row of rows) {
+      const values = valuesAt.get(row.step) ?? noValues();
+      if (values.epoch.length === 0) valuesAt.set(row.step, values);
+      for (const column of mergedColumns) values[column].push(row[column]);
+    }
     const last = rows.at(-1);
-    return { seed, lastStep: last?.step ?? 0, lastEpoch: last?.epoch ?? 0 };
+    return last ? [{ seed, lastStep: last.step, lastEpoch: last.epoch }] : [];
   });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
-    steps: [...rowsAt].sort(([a], [b]) => a - b).map(([step, rows]) => mergeStep(step, rows)),
-    seeds: taking.map(({ seed }) => seed),
+    steps: [...valuesAt].sort(([a], [b]) => a - b).map(([step, values]) => mergeStep(step, values)),
+    seeds: ends.map(({ seed }) => seed),
     endedEarly: ends.filter((end) => end.lastStep < lastStep),
   };
 }
 
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
+const mergedColumns = ['epoch', 'wall_s', ...metricNames] as const;
+
+/** The values of all seeds at one step. */
+type MergedColumns = Readonly<Record<(typeof mergedColumns)[number], number[]>>;
+
+function noValues(): MergedColumns {
+  return Object.fromEntries(mergedColumns.map((column) => [column, [] as number[]])) as unknown as MergedColumns;
 }
 
-function mergeStep(step: number, rows: readonly MetricsRow[]): MergedStep {
-  const values = metricNames.map((metric) => [metric, statistics(rows.map((row) => row[metric]))] as const);
+function mergeStep(step: number, columns: MergedColumns): MergedStep {
+  const values = metricNames.map((metric) => [metric, statistics(columns[metric])] as const);
   return {
     step,
-    epoch: statistics(rows.map((row) => row.epoch)).mean,
-    wall_s: statistics(rows.map((row) => row.wall_s)).mean,
+    epoch: statistics(columns.epoch).mean,
+    wall_s: statistics(columns.wall_s).mean,
     values: Object.fromEntries(values) as Record<Metric, MergedValue>,
   };
 }
@@ -174,6 +175,16 @@ function withRows(run: RunInfo): RunInfo & SeedRows {
 
 function isReadable(run: RunInfo & SeedRows): run is Readable {
   return run.record !== null && run.state !== 'unreadable';
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
 }
 
 /** The largest group of runs that differ in seed and length alone; among equals the one started last. */
