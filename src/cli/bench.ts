@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { parseBackend } from '../engine/backend/index.js';
+import { parseBackend } from '../engine/backend/names.js';
 import { ConfigError } from '../errors.js';
 import { measureThroughput, type Throughput } from '../lab/training/throughput.js';
 import { positiveInteger } from './arguments.js';

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import tab from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
-import { backendNames } from '../engine/backend/index.js';
+import { backendNames } from '../engine/backend/names.js';
 import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
 import type { Experiment } from '../lab/config/schema.js';

@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { examine } from '../lab/doctor/index.js';
 import { printReport } from './doctor/print.js';
-import { printSupport } from './doctor/support.js';
 import { dataDirs, folders, printJson } from './shared.js';
 
 /** `hbp doctor`: what works on this machine, and why the rest does not. */
@@ -36,7 +34,9 @@ interface DoctorOptions {
 }
 
 async function doctor({ dataDir, bench, json, support }: DoctorOptions): Promise<void> {
-  if (support) return printSupport(json);
+  // No other command needs the engine before it knows what to do.
+  if (support) return (await import('./doctor/support.js')).printSupport(json);
+  const { examine } = await import('../lab/doctor/index.js');
   const where = dataDirs(dataDir);
   const report = await examine({
     dataDirs: where,

@@ -1,6 +1,6 @@
 /** Options of the commands that compute. Apart from what all commands share, which must not load the engine. */
 import { Option } from 'commander';
-import { backendNames } from '../engine/backend/index.js';
+import { backendNames } from '../engine/backend/names.js';
 import { countOrAuto } from './arguments.js';
 
 export function backendOption(): Option {

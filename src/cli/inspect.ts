@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseBackend, useBackend } from '../engine/backend/index.js';
+import { parseBackend } from '../engine/backend/names.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
 import { withActivation } from '../lab/config/activation.js';
 import { loadExperiment } from '../lab/config/load.js';
@@ -125,6 +125,7 @@ function choiceOf({ variant, seed, quick, dataset }: Flags) {
 async function measured(subject: Subject, flags: Flags, choice: ReturnType<typeof parseBackend>): Promise<Inspection> {
   const threads = threadsPerRun({ jobs: 1, threads: flags.threads }, 1);
   Object.assign(process.env, threadEnvironment(threads)); // before a library that reads it is loaded
+  const { useBackend } = await import('../engine/backend/index.js');
   const { name, description } = await useBackend(choice, { threads });
   const spec = flags.dataset === undefined ? subject.spec : { ...subject.spec, dataset: flags.dataset };
   tell(`${runName(spec)} on ${name} (${description})`);

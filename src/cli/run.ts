@@ -1,13 +1,12 @@
 import { basename, extname } from 'node:path';
 import { Command, Option } from 'commander';
-import { parseBackend, useBackend } from '../engine/backend/index.js';
+import { parseBackend } from '../engine/backend/names.js';
 import { threadEnvironment } from '../engine/backend/threads.js';
 import { runName, type RunSpec } from '../lab/config/spec.js';
 import { datasetKind } from '../lab/datasets/index.js';
 import { inspectRun } from '../lab/results/inspect.js';
 import type { RunRecord } from '../lab/results/record.js';
 import { isDone, runDir, whyDiverged } from '../lab/results/store.js';
-import { flopsOf, measureFlops } from '../lab/training/estimate.js';
 import { runsSideBySide, threadsPerRun } from '../lab/training/parallelism.js';
 import type { Outcome } from '../lab/training/pool.js';
 import { countOrAuto, minutes } from './arguments.js';
@@ -99,6 +98,8 @@ async function run(names: string[], options: Options): Promise<void> {
 async function showPlan(specs: readonly RunSpec[], open: readonly RunSpec[], options: Options): Promise<void> {
   const asked = threadsPerRun(options, open.length);
   Object.assign(process.env, threadEnvironment(asked)); // before a library that reads it is loaded
+  const { useBackend } = await import('../engine/backend/index.js');
+  const { flopsOf, measureFlops } = await import('../lab/training/estimate.js');
   const backend = await useBackend(parseBackend(options.backend), { threads: asked });
   const jobs = runsSideBySide(options, open.length, backend);
   const { name, description, threads } = backend;

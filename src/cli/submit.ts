@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { Command } from 'commander';
-import { parseBackend } from '../engine/backend/index.js';
+import { parseBackend } from '../engine/backend/names.js';
 import { messageOf, RunError } from '../errors.js';
 import { runName, type RunSpec } from '../lab/config/spec.js';
 import { isAbsent, isQueued, runsOnCluster, type SubmittedRun } from '../lab/cluster/runs.js';

@@ -181,3 +181,17 @@ test('drawing loads no training code, no dataset and no TensorFlow', () => {
   expect(loaded).toContain('src/lab/results/merge.ts');
   expect(loaded.filter((name) => /tensorflow|src\/engine|lab\/(training|datasets)/.test(name))).toEqual([]);
 });
+
+test('the whole program draws without loading TensorFlow', () => {
+  const hook = `export const resolve = (name, context, next) => {
+    if (/@tensorflow/.test(name)) throw new Error('loaded ' + name);
+    return next(name, context);
+  };`;
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(register)}`, resolve(home, 'bin/hbp.js')];
+  const out = join(folder, 'fig');
+  const hbp = (...more: string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, [...args, ...more], { cwd: home, encoding: 'utf8' });
+  expect(hbp('plot', '--original', 'fig4_1', '--format', 'svg', '--out', out)).toMatchObject({ status: 0, stderr: '' });
+  expect(String(hbp('doctor', '--support').stderr)).toMatch(/loaded @tensorflow/); // the hook works
+});

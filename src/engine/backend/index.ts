@@ -1,14 +1,11 @@
 import { BackendError, messageOf } from '../../errors.js';
 import * as tf from '../tf.js';
 import { type Backend, type BackendName, type Candidate, firstLine, Unavailable } from './candidate.js';
+import type { BackendChoice } from './names.js';
 import { candidates } from './table.js';
 
 export type { Backend, BackendName } from './candidate.js';
-
-/** What can be asked for: `auto` and `gpu` choose, the others are names of backends. */
-export const backendNames = ['auto', 'gpu', 'tensorflow', 'webgpu', 'native', 'wasm', 'cpu'] as const;
-/** One of `backendNames`. */
-export type BackendChoice = (typeof backendNames)[number];
+export { type BackendChoice, backendNames, parseBackend } from './names.js';
 
 /** The order in which `auto` tries them. */
 export const backendOrder: readonly BackendName[] = candidates.map(({ name }) => name);
@@ -82,13 +79,6 @@ export async function useBackend(choice: BackendChoice = 'auto', { threads }: Ba
   throw new BackendError(
     `no backend for --backend ${choice} (${failures.join('; ')}). \`hbp doctor\` shows what works here; --backend wasm always does`,
   );
-}
-
-/** @param text  "auto" or a name, from a flag or HBP_BACKEND */
-export function parseBackend(text: string): BackendChoice {
-  const choice = backendNames.find((name) => name === text);
-  if (!choice) throw new BackendError(`unknown backend "${text}": one of ${backendNames.join(', ')}`);
-  return choice;
 }
 
 function candidatesFor(choice: BackendChoice): readonly Candidate[] {

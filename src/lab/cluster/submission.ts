@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { writeWhole } from '../whole-file.js';
 import { z } from 'zod';
-import { backendNames } from '../../engine/backend/index.js';
+import { backendNames } from '../../engine/backend/names.js';
 import { DataError, messageOf, RunError } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
 import { runSpecSchema } from '../results/record.js';
