@@ -161,6 +161,8 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
   // Sixty solves a network, mode and way: what is slow takes one of each kind.
   const few = backend === 'cpu' || isSlow(backend);
   const nets = few ? ['sigmoid'] : ['sigmoid', 'tanh', 'relu'];
+  // A convolution and a fully connected layer behind a pooling, where programs are compiled for every shape.
+  const solvedFor = (path: string): boolean => !isSlow(backend) || /^(0|9)\.weight$/.test(path);
 
   it.each(nets)('%s: solutions, counts and reasons of the plain ones', async (activation) => {
     await expectNoLeak(() =>
@@ -171,7 +173,8 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
         for (const secondOrder of few ? (['zero'] as const) : (['zero', 'abs', 'clip'] as const)) {
           const plain = productsOf(pass, { secondOrder, products: 'plain' });
           const expected = new Map<string, Solved>();
-          for (const { path } of model.parameters) {
+          const paths = model.parameters.map(({ path }) => path).filter(solvedFor);
+          for (const path of paths) {
             for (const options of [cg, published]) {
               const system = tf.scoped(() => plainSystemOf(plain[path]!, tf.neg(parameters[path]!), 0.05));
               expected.set(`${path} ${options.tol}`, await solve(system, options));
@@ -182,7 +185,7 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
           for (const route of waysHere) {
             const planner = new Planner(route ? { route } : {});
             const fast = productsOf(pass, { secondOrder, planner });
-            const both = model.parameters.flatMap(({ path }) => [cg, published].map((options) => ({ path, options })));
+            const both = paths.flatMap((path) => [cg, published].map((options) => ({ path, options })));
             for (const { path, options } of both) {
               const system = tf.scoped(() => fast[path]!.dampedSystem(parameters[path]!, 0.05, -1));
               const found = await solve(system, options);
