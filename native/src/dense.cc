@@ -15,6 +15,8 @@
 #include <omp.h>
 #endif
 
+#include "signals.h"
+
 namespace hbp {
 
 namespace {
@@ -241,10 +243,9 @@ bool inParallelRegion() {
 #endif
 }
 
-}  // namespace
-
-void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
-              bool transposeB) {
+/** As `multiply`, also within parallel regions; signals are held back by who calls. */
+void product(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
+             bool transposeB) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     std::memset(c, 0, m * n * sizeof(float));
@@ -264,10 +265,19 @@ void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, in
              transposeB ? k : n, 0.0f, c, n);
 }
 
+}  // namespace
+
+void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
+              bool transposeB) {
+  const SignalsHeld signals(m * n * k);
+  product(a, b, c, m, n, k, transposeA, transposeB);
+}
+
 void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int64_t m, int64_t n, int64_t k,
                    bool transposeA, bool transposeB, int64_t strideA, int64_t strideB) {
+  const SignalsHeld signals(batch * m * n * k);
   const auto one = [&](int64_t i) {
-    multiply(a + i * strideA, b + i * strideB, c + i * m * n, m, n, k, transposeA, transposeB);
+    product(a + i * strideA, b + i * strideB, c + i * m * n, m, n, k, transposeA, transposeB);
   };
 #if defined(_OPENMP)
   // Many small products: each on one thread. Few large ones: each on all.
@@ -367,6 +377,7 @@ void gramByRows(const GramSum& sum, int64_t n, bool ones, int64_t threads) {
 }  // namespace
 
 void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
+  const SignalsHeld signals(n * k * k);
   const int64_t side = ones ? k + 1 : k;
   if (n == 0 || k == 0) std::memset(y, 0, side * side * sizeof(float));
   if (ones) y[side * side - 1] = static_cast<float>(n);
@@ -385,6 +396,7 @@ constexpr int64_t kShiftPixels = 2048;
 
 void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t rows,
                    int64_t columns) {
+  const SignalsHeld signals(n * height * width * channels * channels);
   // With `columns` zeros behind each row of a picture and before the first, and `rows` rows of zeros behind the last, a
   // shift is an offset. Then pixel j with its `span` neighbours on one line is row j of a matrix whose rows overlap, and
   // the products for one s are one matrix product; or `span` of them, as dnnl_sgemm takes rows that do not overlap only:
@@ -437,7 +449,16 @@ void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t 
   }
 }
 
+namespace {
+
+int64_t multiplications(const Convolution& c) {
+  return c.n * c.outHeight * c.outWidth * c.out * c.kernelHeight * c.kernelWidth * c.in;
+}
+
+}  // namespace
+
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y) {
+  const SignalsHeld signals(multiplications(shape));
   Prepared& p = prepared(bias ? Kind::ForwardBias : Kind::Forward, shape);
   p.x.set_data_handle(writable(x));
   p.y.set_data_handle(y);
@@ -450,6 +471,7 @@ void convolve(const Convolution& shape, const float* x, const float* w, const fl
 }
 
 void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx) {
+  const SignalsHeld signals(multiplications(shape));
   Prepared& p = prepared(Kind::BackwardData, shape);
   p.x.set_data_handle(dx);
   p.y.set_data_handle(writable(dy));
@@ -457,6 +479,7 @@ void convolveBackwardData(const Convolution& shape, const float* dy, const float
 }
 
 void convolveBackwardWeights(const Convolution& c, const float* x, const float* dy, float* dw) {
+  const SignalsHeld signals(multiplications(c));
   // oneDNN 2.6 writes beyond its buffers for some of these; with one cell a window the adjoint is a matrix product.
   if (c.kernelHeight == 1 && c.kernelWidth == 1 && (c.strideHeight > 1 || c.strideWidth > 1)) {
     const int64_t rows = c.n * c.outHeight * c.outWidth;
@@ -470,7 +493,7 @@ void convolveBackwardWeights(const Convolution& c, const float* x, const float* 
       if (inside) std::memcpy(sampled + row * c.in, x + ((picture * c.height + py) * c.width + px) * c.in, c.in * sizeof(float));
       else std::memset(sampled + row * c.in, 0, c.in * sizeof(float));
     }
-    return multiply(sampled, dy, dw, c.in, c.out, rows, true, false);
+    return product(sampled, dy, dw, c.in, c.out, rows, true, false);
   }
   Prepared& p = prepared(Kind::BackwardWeights, c);
   p.x.set_data_handle(writable(x));

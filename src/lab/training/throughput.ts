@@ -21,6 +21,8 @@ export interface Throughput extends PoolBackend {
 
 /** Steps of a run that do not count: the first ones allocate, and learn how many products to expect. */
 const warmUp = 3;
+/** Milliseconds; Infinity would not survive the way to another process. */
+const never = Number.MAX_SAFE_INTEGER;
 /** An epoch of the runs that are measured; after it comes an evaluation of as many samples as two batches. */
 const batchesPerEpoch = 20;
 
@@ -52,7 +54,7 @@ export async function measureThroughput(spec: RunSpec, jobs: number, options: Th
   const root = mkdtempSync(join(tmpdir(), 'hbp-throughput-'));
   try {
     const outcomes = await trainAll(specs, {
-      ...{ ...where, root, jobs, force: true, keepCheckpoint: false, checkpointEveryMs: Infinity },
+      ...{ ...where, root, jobs, force: true, keepCheckpoint: false, checkpointEveryMs: never },
       ...{ onProgress, onOutcome: (outcome) => outcome.result === 'error' && stop.abort() },
       ...{ onReady: (backend) => (ready = backend), stop: stop.signal, kill: new AbortController().signal },
     });
