@@ -40,7 +40,6 @@ export async function plotFigures(plans: readonly FigurePlan[], options: PlotOpt
 async function drawFigure(name: string, figure: FigureData, { outDir, formats }: PlotOptions): Promise<string[]> {
   const spec = figureSpec(figure);
   const drawing = { figure, svg: await renderSvg(spec) };
-  const contents: FigureFile[] = [specFile(spec)];
-  for (const format of formats) contents.push([format, await renderers[format](drawing)]);
-  return writeFigure(outDir, name, contents);
+  const rendered = formats.map(async (format): Promise<FigureFile> => [format, await renderers[format](drawing)]);
+  return writeFigure(outDir, name, [specFile(spec), ...(await Promise.all(rendered))]);
 }

@@ -7,7 +7,7 @@ import { stringify } from 'csv-stringify/sync';
 import { DataError } from '../../errors.js';
 import { metricNames, type Metric } from '../config/schema.js';
 import { listSeeds, type RunInfo } from './inspect.js';
-import { readTable, type MetricsRow } from './metrics.js';
+import { type MetricsColumn, metricsColumns, type MetricsRow, MetricsTable, readTable } from './metrics.js';
 import type { RunSpec } from '../config/spec.js';
 import type { RunRecord } from './record.js';
 import { specDifferences, trajectoryHash } from './spec-hash.js';
@@ -16,6 +16,8 @@ export interface SeedRows {
   readonly seed: number;
   /** May be made anew at every look. */
   readonly rows: readonly MetricsRow[];
+  /** The same as numbers, where they are there. */
+  readonly table?: MetricsTable;
 }
 
 export interface MergedValue {
@@ -44,40 +46,39 @@ export interface Merged {
 
 /** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
 export function mergeSeeds(runs: readonly SeedRows[]): Merged {
-  const valuesAt = new Map<number, MergedColumns>();
-  // Rows are made anew at every look, and a store of thousands of runs has more of them than fit: run after run.
-  const ends = runs.flatMap(({ seed, rows }) => {
-    for (const row of rows) {
-      const values = valuesAt.get(row.step) ?? noValues();
-      if (values.epoch.length === 0) valuesAt.set(row.step, values);
-      for (const column of mergedColumns) values[column].push(row[column]);
+  const columnsAt = new Map<number, number[][]>();
+  // A store of thousands of runs has a million rows: no objects are made of them here.
+  const ends = runs.flatMap((run) => {
+    const { values } = run.table ?? MetricsTable.of(run.rows);
+    for (let at = 0; at < values.length; at += width) {
+      const step = values[at + stepColumn]!;
+      let columns = columnsAt.get(step);
+      if (!columns) columnsAt.set(step, (columns = metricsColumns.map(() => [])));
+      for (let c = 0; c < width; c++) columns[c]!.push(values[at + c]!);
     }
-    const last = rows.at(-1);
-    return last ? [{ seed, lastStep: last.step, lastEpoch: last.epoch }] : [];
+    if (values.length === 0) return [];
+    const last = values.subarray(-width);
+    return [{ seed: run.seed, lastStep: last[stepColumn]!, lastEpoch: last[metricsColumns.indexOf('epoch')]! }];
   });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
-    steps: [...valuesAt].sort(([a], [b]) => a - b).map(([step, values]) => mergeStep(step, values)),
+    steps: [...columnsAt].sort(([a], [b]) => a - b).map(([step, columns]) => mergeStep(step, columns)),
     seeds: ends.map(({ seed }) => seed),
     endedEarly: ends.filter((end) => end.lastStep < lastStep),
   };
 }
 
-const mergedColumns = ['epoch', 'wall_s', ...metricNames] as const;
+const width = metricsColumns.length;
+const stepColumn = metricsColumns.indexOf('step');
 
-/** The values of all seeds at one step. */
-type MergedColumns = Readonly<Record<(typeof mergedColumns)[number], number[]>>;
-
-function noValues(): MergedColumns {
-  return Object.fromEntries(mergedColumns.map((column) => [column, [] as number[]])) as unknown as MergedColumns;
-}
-
-function mergeStep(step: number, columns: MergedColumns): MergedStep {
-  const values = metricNames.map((metric) => [metric, statistics(columns[metric])] as const);
+/** @param columns  the values of all seeds at one step, in the order of `metricsColumns` */
+function mergeStep(step: number, columns: readonly (readonly number[])[]): MergedStep {
+  const of = (column: MetricsColumn): MergedValue => statistics(columns[metricsColumns.indexOf(column)] ?? []);
+  const values = metricNames.map((metric) => [metric, of(metric)] as const);
   return {
     step,
-    epoch: statistics(columns.epoch).mean,
-    wall_s: statistics(columns.wall_s).mean,
+    epoch: of('epoch').mean,
+    wall_s: of('wall_s').mean,
     values: Object.fromEntries(values) as Record<Metric, MergedValue>,
   };
 }
@@ -163,6 +164,7 @@ function withRows(run: RunInfo): RunInfo & SeedRows {
     const table = readTable(run.dir);
     return {
       ...run,
+      table,
       get rows() {
         return table.rows();
       },

@@ -25,7 +25,11 @@ export const metricsFile = 'metrics.csv';
 /** The rows of a run as plain numbers, a tenth of the memory that rows take: those are made when they are looked at. */
 export class MetricsTable {
   /** @param values  row by row, in the order of `metricsColumns` */
-  constructor(private readonly values: Float64Array) {}
+  constructor(readonly values: Float64Array) {}
+
+  static of(rows: readonly MetricsRow[]): MetricsTable {
+    return new MetricsTable(Float64Array.from(rows.flatMap((row) => metricsColumns.map((column) => row[column]))));
+  }
 
   rows(): MetricsRow[] {
     const width = metricsColumns.length;

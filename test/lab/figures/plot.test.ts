@@ -64,7 +64,8 @@ test('text takes ink in the PNG: without its font it would vanish', async () => 
   const { renderSvg } = await import('../../../src/lab/figures/svg.js');
   const svg = await renderSvg({ data: { values: [{}] }, mark: { type: 'text', text: 'WWWWWWWW', fontSize: 30 } });
   const without = svg.replace('WWWWWWWW', '');
-  expect(renderPng(svg).length).toBeGreaterThan(2 * renderPng(without).length);
+  const [withText, withoutText] = [await renderPng(svg), await renderPng(without)];
+  expect(withText.length).toBeGreaterThan(2 * withoutText.length);
 });
 
 test('only the formats asked for are written', async () => {
