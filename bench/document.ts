@@ -75,5 +75,5 @@ function keep(name: string, measured: object): void {
 }
 
 async function draw(spec: TopLevelSpec, name: string): Promise<void> {
-  writeFileSync(`${root}docs/${name}`, renderPng(await renderSvg(spec)));
+  writeFileSync(`${root}docs/${name}`, await renderPng(await renderSvg(spec)));
 }

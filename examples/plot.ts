@@ -13,7 +13,7 @@ export async function plot(folder: string, name: string, spec: TopLevelSpec): Pr
   mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
   writeFileSync(`${path}.svg`, svg);
-  writeFileSync(`${path}.png`, renderPng(svg));
+  writeFileSync(`${path}.png`, await renderPng(svg));
   say(`plot: ${path}.svg, ${path}.png`);
 }
 
