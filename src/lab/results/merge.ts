@@ -191,7 +191,7 @@ function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
 
 /** The largest group of runs that differ in seed and length alone; among equals the one started last. */
 function majority(runs: readonly Readable[]): readonly Readable[] {
-  const groups = groupBy(runs, identity);
+  const groups = groupBy(runs, identities());
   const latest = (group: readonly Readable[]): string =>
     group
       .map((run) => run.record.startedAt)
@@ -201,8 +201,15 @@ function majority(runs: readonly Readable[]): readonly Readable[] {
   return largest;
 }
 
-function identity({ record }: Readable): string {
-  return `${trajectoryHash(record.spec)} ${record.dataset.fingerprint}`;
+/** What runs to be merged have in common, as a text. Hashes of specs that are written alike are computed once. */
+function identities(): (run: Readable) => string {
+  const hashes = new Map<string, string>();
+  return ({ record: { spec, dataset } }) => {
+    const written = JSON.stringify({ ...spec, label: undefined, seed: undefined, epochs: undefined });
+    const hash = hashes.get(written) ?? trajectoryHash(spec);
+    hashes.set(written, hash);
+    return `${hash} ${dataset.fingerprint}`;
+  };
 }
 
 function differences(from: RunRecord, to: RunRecord): string[] {
