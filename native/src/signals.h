@@ -12,7 +12,7 @@ namespace hbp {
  * Holds back signals from this thread and OpenMP's for as long as it lives. The matrix product that oneDNN generates for
  * AVX2 and AVX-512, before its versions of spring 2026, keeps the address of a buffer on the heap in the stack pointer
  * (uxlfoundation/oneDNN issue 4845): what the system stores there for a signal's handler overwrites what lies below.
- * The other threads of the process still take signals, so none is lost or late.
+ * Node's other threads still take signals meanwhile; those for this thread alone, a profiler's, wait for the product.
  */
 class SignalsHeld {
  public:
@@ -22,7 +22,7 @@ class SignalsHeld {
     pthread_sigmask(SIG_BLOCK, &all(), &before_);
 #if defined(_OPENMP)
     if (multiplications < kShared) return;
-    // Those of the team that exist may have been started outside of here; those that start here inherit the mask.
+    // OpenMP's threads may have been started by other loops; those that start here inherit the mask.
 #pragma omp parallel
     {
       static thread_local bool isHeld = false;

@@ -26,7 +26,8 @@ Examples:
   hbp bench exp08/sgd --jobs 1,2,4,8
   hbp bench exp01/sgd --backend wasm --seconds 30
 
-Each of N runs gets cores / N threads, as with \`hbp run --jobs N\`. The memory is that of their processes with a part of the data.`,
+Each of N runs gets cores / N threads, as with \`hbp run --jobs N\`.
+The memory is that of their processes, with a part of the data.`,
     )
     .action(bench);
 }

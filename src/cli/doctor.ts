@@ -34,7 +34,7 @@ interface DoctorOptions {
 }
 
 async function doctor({ dataDir, bench, json, support }: DoctorOptions): Promise<void> {
-  // No other command needs the engine before it knows what to do.
+  // Loaded here, as the engine takes as long to load as all the rest of the program.
   if (support) return (await import('./doctor/support.js')).printSupport(json);
   const { examine } = await import('../lab/doctor/index.js');
   const where = dataDirs(dataDir);

@@ -16,8 +16,6 @@ export interface SeedRows {
   readonly seed: number;
   /** May be made anew at every look. */
   readonly rows: readonly MetricsRow[];
-  /** The same as numbers, where they are there. */
-  readonly table?: MetricsTable;
 }
 
 export interface MergedValue {
@@ -46,10 +44,13 @@ export interface Merged {
 
 /** Outer join of the seeds on the step: no row of any seed is dropped. Seeds without rows do not take part. */
 export function mergeSeeds(runs: readonly SeedRows[]): Merged {
+  return mergeTables(runs.map(({ seed, rows }) => ({ seed, table: MetricsTable.of(rows) })));
+}
+
+/** The same of tables, which thousands of runs can hold in memory. */
+function mergeTables(runs: readonly { readonly seed: number; readonly table: MetricsTable }[]): Merged {
   const columnsAt = new Map<number, number[][]>();
-  // A store of thousands of runs has a million rows: no objects are made of them here.
-  const ends = runs.flatMap((run) => {
-    const { values } = run.table ?? MetricsTable.of(run.rows);
+  const ends = runs.flatMap(({ seed, table: { values } }) => {
     for (let at = 0; at < values.length; at += width) {
       const step = values[at + stepColumn]!;
       let columns = columnsAt.get(step);
@@ -58,7 +59,7 @@ export function mergeSeeds(runs: readonly SeedRows[]): Merged {
     }
     if (values.length === 0) return [];
     const last = values.subarray(-width);
-    return [{ seed: run.seed, lastStep: last[stepColumn]!, lastEpoch: last[metricsColumns.indexOf('epoch')]! }];
+    return [{ seed, lastStep: last[stepColumn]!, lastEpoch: last[metricsColumns.indexOf('epoch')]! }];
   });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
@@ -117,7 +118,8 @@ export interface VariantRuns {
   readonly records?: readonly RunRecord[];
 }
 
-type Readable = RunInfo & SeedRows & { readonly record: RunRecord };
+type WithTable = RunInfo & SeedRows & { readonly table: MetricsTable };
+type Readable = WithTable & { readonly record: RunRecord };
 
 /**
  * All runs of a variant in a run store as one curve, and what a person should know about it.
@@ -137,7 +139,7 @@ export function readVariant(
   const counted = majority(readable);
   const [first] = counted;
   return {
-    merged: mergeSeeds(counted),
+    merged: mergeTables(counted),
     runs: counted,
     training: first ? { ...first.record.spec, epochs: Math.max(...counted.map(epochsOf)) } : null,
     missingSeeds: (wantedSeeds ?? []).filter((seed) => !present.some((run) => run.seed === seed)),
@@ -158,8 +160,9 @@ function epochsOf({ record }: Readable): number {
   return record.spec.epochs;
 }
 
-function withRows(run: RunInfo): RunInfo & SeedRows {
-  if (!run.record) return { ...run, rows: [] };
+function withRows(run: RunInfo): WithTable {
+  const none = { rows: [], table: MetricsTable.of([]) };
+  if (!run.record) return { ...run, ...none };
   try {
     const table = readTable(run.dir);
     return {
@@ -171,11 +174,11 @@ function withRows(run: RunInfo): RunInfo & SeedRows {
     };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    return { ...run, state: 'unreadable', reason: error.message, rows: [] };
+    return { ...run, state: 'unreadable', reason: error.message, ...none };
   }
 }
 
-function isReadable(run: RunInfo & SeedRows): run is Readable {
+function isReadable(run: WithTable): run is Readable {
   return run.record !== null && run.state !== 'unreadable';
 }
 

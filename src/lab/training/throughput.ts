@@ -50,7 +50,6 @@ export async function measureThroughput(spec: RunSpec, jobs: number, options: Th
     }
   };
   let ready: PoolBackend | undefined;
-  let peakBytes = 0;
   const root = mkdtempSync(join(tmpdir(), 'hbp-throughput-'));
   try {
     const outcomes = await trainAll(specs, {
@@ -61,11 +60,15 @@ export async function measureThroughput(spec: RunSpec, jobs: number, options: Th
     const failed = outcomes.find((outcome) => outcome.result === 'error');
     if (failed) throw new RunError(failed.message);
     if (!ready) throw new RunError('no training process has started');
-    for (const outcome of outcomes) if (outcome.result === 'trained') peakBytes += outcome.peakBytes;
+    const rates = [...clocks.values()].map(({ steps, began, ended }) => (1000 * (steps - warmUp)) / (ended - began));
+    const peaks = outcomes.map((outcome) => (outcome.result === 'trained' ? outcome.peakBytes : 0));
+    return { ...ready, stepsPerSecond: sum(rates), peakBytes: sum(peaks) };
   } finally {
     clearTimeout(timer);
     rmSync(root, { recursive: true, force: true });
   }
-  const rates = [...clocks.values()].map(({ steps, began, ended }) => (1000 * (steps - warmUp)) / (ended - began));
-  return { ...ready, stepsPerSecond: rates.reduce((sum, rate) => sum + rate, 0), peakBytes };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

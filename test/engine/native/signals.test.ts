@@ -1,4 +1,4 @@
-/** Signals that reach a process while oneDNN multiplies; src/engine/backend/native and native/src/signals.h say why. */
+/** Signals that reach a process while oneDNN multiplies; native/src/signals.h says why. */
 import { spawn } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';

@@ -188,6 +188,15 @@ test('beyond the limit of y a line leaves the plot; its place far away is held n
   expect(values.at(-1)?.mean).toBe(3 + 20 * 2);
 });
 
+test('lines and bands are clipped at the axes where they go beyond, and only then', () => {
+  const isClipped = (data: FigureData): boolean => JSON.stringify(figureSpec(data)).includes('"clip":true');
+  expect(isClipped(figure)).toBe(false);
+  expect(isClipped({ ...figure, xMax: 2 })).toBe(true);
+  expect(isClipped({ ...figure, yMax: 2 })).toBe(true);
+  const band = [{ x: 0, mean: 0.1, std: 0.2 }]; // down to less than 0, where the axis ends
+  expect(isClipped({ ...figure, series: [{ ...figure.series[0]!, curves: [band] }] })).toBe(true);
+});
+
 test('one evaluation alone has axes to be on', async () => {
   const { view } = await run({
     ...figure,
