@@ -32,7 +32,11 @@ export function axesOf({ series, xMax, yMax, yKind, yScale }: FigureData): { rea
   const highest = Math.min(Math.max(...values), yMax ?? Infinity, yKind === 'fraction' ? 1 : Infinity);
   const lowest = yKind === 'fraction' ? 0 : Math.min(...values);
   const x = axis(0, xEnd, xMax === undefined);
-  return { x, y: yScale === 'log' ? logAxis(drawn.map(({ mean }) => mean)) : axis(lowest, highest, true) };
+  if (yScale === 'log') return { x, y: logAxis(drawn.map(({ mean }) => mean)) };
+  const y = axis(lowest, highest, true);
+  // Accuracies that stay at 10 % would lie on the very end of the axis, cut in half: one step more.
+  const isOnEnd = yKind === 'fraction' && y.domain[1] === highest && highest < 1;
+  return { x, y: isOnEnd ? axis(lowest, highest + lengthOf(y) / 20, true) : y };
 }
 
 function axis(low: number, high: number, nice: boolean): Axis {

@@ -188,6 +188,16 @@ test('beyond the limit of y a line leaves the plot; its place far away is held n
   expect(values.at(-1)?.mean).toBe(3 + 20 * 2);
 });
 
+test('an accuracy does not lie on the upper end of the axis, unless that is 100 %', async () => {
+  const flat = (mean: number): FigureData => ({
+    ...figure,
+    yKind: 'fraction',
+    series: [{ ...figure.series[0]!, curves: [[0, 1].map((x) => ({ x, mean, std: null }))] }],
+  });
+  expect(domain((await run(flat(0.1))).view, 'y')[1]).toBeGreaterThan(0.105);
+  expect(domain((await run(flat(1))).view, 'y')).toEqual([0, 1]);
+});
+
 test('lines and bands are clipped at the axes where they go beyond, and only then', () => {
   const isClipped = (data: FigureData): boolean => JSON.stringify(figureSpec(data)).includes('"clip":true');
   expect(isClipped(figure)).toBe(false);
