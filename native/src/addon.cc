@@ -230,14 +230,20 @@ void CurveLink(const Info& i) {
                    floats(i, 5), whole(i, 6), whole(i, 7));
 }
 
+/** Of one picture, in numbers of 32 bits, as tensors have them. */
+Napi::Value PlacesSize(const Info& i) { return Napi::Number::New(i.Env(), loops->placesSize(chosenConvolution()) / 2); }
+void FindPlaces(const Info& i) { loops->findPlaces(chosenConvolution(), floats(i, 0), dataOf<uint16_t>(i, 1)); }
 void ConvolveChosen(const Info& i) {
-  loops->convolveChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4), whole(i, 5));
+  loops->convolveChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),
+                        whole(i, 5));
 }
 void ConvolveTransposedChosen(const Info& i) {
-  loops->convolveTransposedChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4));
+  loops->convolveTransposedChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3),
+                                  whole(i, 4));
 }
 void CorrelateChosen(const Info& i) {
-  loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4), flag(i, 5));
+  loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),
+                         flag(i, 5));
 }
 
 void FactorProduct(const Info& i) {
@@ -365,6 +371,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("addRows", AddRows);
   add("derivativeMeans", DerivativeMeans);
   add("curveLink", CurveLink);
+  add("placesSize", PlacesSize);
+  add("findPlaces", FindPlaces);
   add("convolveChosen", ConvolveChosen);
   add("convolveTransposedChosen", ConvolveTransposedChosen);
   add("correlateChosen", CorrelateChosen);

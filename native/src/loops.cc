@@ -28,9 +28,9 @@ const Loops& HBP_LOOPS() {
       sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
       rowsProduct,
 #if defined(__AVX512F__)
-      convolveChosen,    convolveTransposedChosen, correlateChosen,
+      placesSize,        findPlaces, convolveChosen, convolveTransposedChosen, correlateChosen,
 #else
-      nullptr,           nullptr,   nullptr,
+      nullptr,           nullptr,   nullptr,   nullptr,     nullptr,
 #endif
       factorProduct,
   };

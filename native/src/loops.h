@@ -128,12 +128,16 @@ struct Loops {
 
   /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
   void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
-  /** A convolution at the cells that pooling chose, and its adjoints; see chosen.h. Null without AVX-512. */
-  void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const float* chosen, float* y,
-                         int64_t xs, int64_t ws);
+  /** How many numbers a picture has in `findPlaces`; this and the next four are null without AVX-512. */
+  int64_t (*placesSize)(const ChosenConvolution& shape);
+  /** What pooling chose, prepared for calculating there; see chosen.h. */
+  void (*findPlaces)(const ChosenConvolution& shape, const float* chosen, uint16_t* places);
+  /** A convolution at the chosen cells, and its adjoints; the last without places: at all cells. */
+  void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const uint16_t* places,
+                         float* y, int64_t xs, int64_t ws);
   void (*convolveTransposedChosen)(const ChosenConvolution& shape, const float* dy, const float* weights,
-                                   const float* chosen, float* dx, int64_t vectors);
-  void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const float* chosen, float* dw,
+                                   const uint16_t* places, float* dx, int64_t vectors);
+  void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const uint16_t* places, float* dw,
                           int64_t vectors, bool each);
 
   /** to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for V [rank, samples, features] and t [vectors, samples, features]. */

@@ -54,35 +54,48 @@ export interface ChosenPlacements {
   readonly pooling: Placement;
 }
 
+/** What pooling chose, [N, pH, pW, O], and what `chosenPlaces` made of it. */
+export interface ChosenTensors {
+  readonly chosen: tf.Tensor;
+  readonly places: tf.Tensor | null;
+}
+
+/** What the next three prepare by themselves otherwise, for pictures of so many channels; null: nothing. */
+export function chosenPlaces(chosen: tf.Tensor, placements: ChosenPlacements, channels: number): tf.Tensor | null {
+  return has('HbpChosenPlaces') ? run('HbpChosenPlaces', { chosen }, { ...placements, channels })[0]! : null;
+}
+
 /** As `convolveChosen` of nn/chosen-convolution.ts; null: compose it. */
 export function convolveChosen(
   x: tf.Tensor,
   weight: tf.Tensor,
-  chosen: tf.Tensor,
+  { chosen, places }: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
-  return has('HbpConvolveChosen') ? run('HbpConvolveChosen', { x, weight, chosen }, placements)[0]! : null;
+  if (!has('HbpConvolveChosen')) return null;
+  return run('HbpConvolveChosen', { x, weight, chosen, ...(places && { places }) }, placements)[0]!;
 }
 
 /** As `convolveTransposedChosen` of nn/chosen-convolution.ts; null: compose it. */
 export function convolveTransposedChosen(
   dy: tf.Tensor,
   weight: tf.Tensor,
-  chosen: tf.Tensor,
+  { chosen, places }: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
   if (!has('HbpConvolveTransposedChosen')) return null;
-  return run('HbpConvolveTransposedChosen', { dy, weight, chosen }, placements)[0]!;
+  return run('HbpConvolveTransposedChosen', { dy, weight, chosen, ...(places && { places }) }, placements)[0]!;
 }
 
 /** As `correlateChosen` of nn/chosen-convolution.ts; null: compose it. */
 export function correlateChosen(
   x: tf.Tensor,
   dy: tf.Tensor,
-  chosen: tf.Tensor,
+  { chosen, places }: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
-  return has('HbpCorrelateChosen') ? run('HbpCorrelateChosen', { x, dy, chosen }, placements)[0]! : null;
+  if (!has('HbpCorrelateChosen')) return null;
+  return run('HbpCorrelateChosen', { x, dy, chosen, ...(places && { places }) }, placements)[0]!;
 }
 
 /** As `factorProduct` of curvature/cvp/factor-cascade.ts; null: compose it. */

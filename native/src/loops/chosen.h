@@ -2,8 +2,10 @@
 //
 // Pictures are copied with their padding, each by itself, so that the patch that a cell looks at is one run of floats for
 // each row of the kernel. Where the channels do not fill whole vectors, each patch gets runs of its own, filled up with
-// zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][run]. A window
-// that chose a cell beside the picture looks at a patch of zeros behind the picture.
+// zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][run].
+//
+// Windows that overlap often chose the same cell: a pair of an output and a cell that at least one of its windows chose is a
+// "place", and calculated once. What places there are is found once for all the products with the same choice.
 //
 // For AVX-512 alone: with half the registers of half the length the compiler keeps sums in memory, and oneDNN's whole
 // convolution is faster.
@@ -21,7 +23,7 @@ constexpr int kMostSums = 20;  // vectors that are summed in registers
 
 /** Where things are in a padded picture and in rearranged weights. */
 struct PatchLayout {
-  int64_t windows, windowsUp, outputs, outputsUp;
+  int64_t windows, windowsUp, outputs, cells;
   int64_t run;      // floats of one row of a patch that count
   int64_t vectors;  // vectors of one row of a patch
   int64_t rows;     // rows of a patch
@@ -29,7 +31,6 @@ struct PatchLayout {
   int64_t step;     // floats from a patch to the one beside it
   bool apart;       // whether patches have runs of their own
   int64_t pitch;    // floats from a row of the padded picture to the next
-  int64_t nothing;  // where the patch of zeros is
   int64_t size;     // floats of a padded picture
   int64_t rowSize;  // floats of a row that patches have in common
 
@@ -38,7 +39,7 @@ struct PatchLayout {
     windows = c.pooling.outHeight * c.pooling.outWidth;
     windowsUp = up(windows);
     outputs = c.pooling.channels;
-    outputsUp = up(outputs);
+    cells = c.pooling.height * c.pooling.width;
     run = c.kernelWidth * c.in;
     vectors = up(run) / kLanes;
     rows = c.kernelHeight;
@@ -46,8 +47,7 @@ struct PatchLayout {
     apart = c.in % kLanes != 0;
     step = apart ? vectors * kLanes : c.in;
     pitch = (c.pooling.width - 1) * step + vectors * kLanes;
-    nothing = (c.pooling.height + rows - 1) * pitch;
-    size = nothing + rows * pitch;
+    size = (c.pooling.height + rows - 1) * pitch;
     rowSize = (c.pooling.width - 1) * c.in + up(run);
   }
 };
@@ -78,7 +78,7 @@ static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const
   for (int64_t y = 0; y < c.height; y++) {
     const float* from = padded + (y + c.top) * l.pitch;
     if (l.apart) {
-      std::memset(row, 0, (patches * c.in + l.run) * sizeof(float));
+      std::memset(row, 0, l.rowSize * sizeof(float));
       for (int64_t x = 0; x < patches; x++) {
         for (int64_t k = 0; k < l.run; k++) row[x * c.in + k] += from[x * l.step + k];
       }
@@ -87,63 +87,141 @@ static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const
   }
 }
 
-/** f(cell's number, offset of its patch) for the cells of window w that are inside of the picture. */
-template <class F>
-static inline void eachPatch(const ChosenConvolution& c, const PatchLayout& l, int64_t w, F f) {
+/**
+ * Windows of a band: rows of them that are visited for one output after the other, while their part of the picture is in
+ * the nearest cache.
+ */
+static inline int64_t bandOf(const ChosenConvolution& c, const PatchLayout& l) {
+  constexpr int64_t kFloats = 6144, kLeast = 32;
   const Windows& p = c.pooling;
-  for (int64_t u = 0; u < p.kernelHeight; u++) {
-    const int64_t y = w / p.outWidth * p.strideHeight - p.top + u * p.dilationHeight;
-    if (y < 0 || y >= p.height) continue;
-    for (int64_t v = 0; v < p.kernelWidth; v++) {
-      const int64_t x = w % p.outWidth * p.strideWidth - p.left + v * p.dilationWidth;
-      if (x >= 0 && x < p.width) f(u * p.kernelWidth + v, y * l.pitch + x * l.step);
-    }
-  }
+  const int64_t fitting = (kFloats / l.pitch - l.rows - p.kernelHeight + 2) / p.strideHeight + 1;
+  const int64_t rows = most(most(1, fitting), (kLeast + p.outWidth - 1) / p.outWidth);
+  return least(l.windows, rows * p.outWidth);
 }
 
 /**
- * The offsets of the patches that a picture's windows chose, [outputs][windowsUp]; `scratch` [outputsUp][16]. Without a
- * choice windows are of one cell, and one row [windowsUp] is for all outputs.
+ * The places of one picture, counted from 1: in numbers of 16 bits, which have to suffice for
+ *
+ *   begin   [bands, outputs, and one more]  where those begin that windows of a band are the first to have chosen
+ *   cell    [1 + places]  of each of them
+ *   place   [windows][outputs]  what the windows chose; 0: a cell beside the picture
+ *   ofCell  [cells and one more]  where the places of a cell begin in the next two
+ *   sorted  [places]  which they are
+ *   output  [places]  and whose
  */
-static void findPatches(const ChosenConvolution& c, const PatchLayout& l, const float* chosen, int32_t* offsets,
-                        float* scratch) {
-  if (!chosen) {
-    for (int64_t w = 0; w < l.windows; w++) {
-      offsets[w] = static_cast<int32_t>(l.nothing);
-      eachPatch(c, l, w, [&](int64_t, int64_t offset) { offsets[w] = static_cast<int32_t>(offset); });
-    }
-    return;
+template <class Number>
+struct PlacesOf {
+  Number *begin, *cell, *place, *ofCell, *sorted, *output;
+
+  PlacesOf(const ChosenConvolution& c, const PatchLayout& l, Number* numbers) {
+    const int64_t most = l.windows * l.outputs;
+    begin = numbers;
+    cell = begin + groups(c, l) + 1;
+    place = cell + most + 1;
+    ofCell = place + most;
+    sorted = ofCell + l.cells + 1;
+    output = sorted + most;
   }
-  for (int64_t first = 0; first < l.windowsUp; first += kLanes) {
-    for (int64_t i = 0; i < kLanes; i++) {
-      const int64_t w = first + i;
-      for (int64_t o = 0; o < l.outputsUp; o += kLanes) {
-        store(reinterpret_cast<int32_t*>(scratch) + o * kLanes + i * kLanes, all(static_cast<int32_t>(l.nothing)));
-      }
-      if (w >= l.windows) continue;
-      eachPatch(c, l, w, [&](int64_t cell, int64_t offset) {
-        const float number = static_cast<float>(cell);
-        eachVector(l.outputs, [&](int64_t o, auto get, auto) {
-          int32_t* to = reinterpret_cast<int32_t*>(scratch) + o * kLanes + i * kLanes;
-          const Floats which = get(chosen + w * l.outputs + o);
-          store(to, which == number ? all(static_cast<int32_t>(offset)) : load(to));
-        });
-      });
-    }
-    for (int64_t o = 0; o < l.outputs; o += kLanes) {
-      transposeSquare(scratch + o * kLanes, kLanes, reinterpret_cast<float*>(offsets) + o * l.windowsUp + first, l.windowsUp,
-                      kLanes, kLanes);
-    }
+
+  static int64_t groups(const ChosenConvolution& c, const PatchLayout& l) {
+    const int64_t band = bandOf(c, l);
+    return (l.windows + band - 1) / band * l.outputs;
   }
+
+  /** How many numbers there are, rounded up to an even number. */
+  static int64_t size(const ChosenConvolution& c, const PatchLayout& l) {
+    return (groups(c, l) + l.cells + 3 + 4 * l.windows * l.outputs + 1) / 2 * 2;
+  }
+};
+using Places = PlacesOf<const uint16_t>;
+
+/** Numbers of 16 bits that the places of a picture take. */
+static int64_t placesSize(const ChosenConvolution& c) {
+  const PatchLayout l(c);
+  return Places::size(c, l);
 }
+
+/** places [n, `placesSize`] of what windows chose, [n, windows, outputs]. */
+static void findPlaces(const ChosenConvolution& c, const float* chosen, uint16_t* places) {
+  const PatchLayout l(c);
+  const int64_t n = c.pooling.n, results = l.windows * l.outputs, size = Places::size(c, l), band = bandOf(c, l);
+  const int64_t numbers = c.pooling.kernelHeight * c.pooling.kernelWidth, beside = l.cells;
+  uint16_t* const cellOf = new uint16_t[l.windows * numbers];
+  for (int64_t i = 0; i < l.windows * numbers; i++) cellOf[i] = static_cast<uint16_t>(beside);
+  for (int64_t w = 0; w < l.windows; w++) {
+    eachCell(c.pooling, w / c.pooling.outWidth, w % c.pooling.outWidth, [&](int64_t at, int64_t number) {
+      cellOf[w * numbers + number] = static_cast<uint16_t>(at / l.outputs);
+    });
+  }
+  inParallel(n, 8 * n * results, 1, [&](int64_t begin, int64_t end) {
+    const Aligned choices(l.outputs * l.windowsUp);
+    uint16_t* const known = new uint16_t[l.outputs * (l.cells + 1)];  // the place of a cell and an output; 0: none yet
+    uint16_t* const next = new uint16_t[l.cells + 1];
+    for (int64_t i = begin; i < end; i++) {
+      const PlacesOf<uint16_t> p(c, l, places + i * size);
+      transposeMatrix(chosen + i * results, l.outputs, choices, l.windowsUp, l.windows, l.outputs);
+      std::memset(known, 0, l.outputs * (l.cells + 1) * sizeof(uint16_t));
+      uint16_t count = 1;
+      uint16_t* group = p.begin;
+      for (int64_t first = 0; first < l.windows; first += band) {
+        for (int64_t o = 0; o < l.outputs; o++) {
+          *group++ = count;
+          for (int64_t w = first; w < least(first + band, l.windows); w++) {
+            const uint16_t cell = cellOf[w * numbers + static_cast<int64_t>(choices[o * l.windowsUp + w])];
+            uint16_t& place = known[o * (l.cells + 1) + cell];
+            // Without a branch: nobody could foretell it.
+            const int isNew = (place == 0) & (cell != beside);
+            p.cell[count] = cell;
+            place = static_cast<uint16_t>(place | (count & -isNew));
+            p.place[w * l.outputs + o] = place;
+            count = static_cast<uint16_t>(count + isNew);
+          }
+        }
+      }
+      *group = count;
+      std::memset(next, 0, (l.cells + 1) * sizeof(uint16_t));
+      for (int64_t k = 1; k < count; k++) next[p.cell[k] + 1]++;
+      for (int64_t cell = 0; cell < l.cells; cell++) next[cell + 1] = static_cast<uint16_t>(next[cell + 1] + next[cell]);
+      std::memcpy(p.ofCell, next, (l.cells + 1) * sizeof(uint16_t));
+      const int64_t groups = group - p.begin;
+      for (int64_t g = 0; g < groups; g++) {
+        for (int64_t k = p.begin[g]; k < p.begin[g + 1]; k++) {
+          const int64_t at = next[p.cell[k]]++;
+          p.sorted[at] = static_cast<uint16_t>(k);
+          p.output[at] = static_cast<uint16_t>(g % l.outputs);
+        }
+      }
+    }
+    delete[] known;
+    delete[] next;
+  });
+  delete[] cellOf;
+}
+
+/** Where the patches of all cells begin in a padded picture. */
+class Offsets {
+ public:
+  Offsets(const ChosenConvolution& c, const PatchLayout& l) : of_(new int32_t[l.cells]) {
+    for (int64_t cell = 0; cell < l.cells; cell++) {
+      of_[cell] = static_cast<int32_t>(cell / c.pooling.width * l.pitch + cell % c.pooling.width * l.step);
+    }
+  }
+  Offsets(const Offsets&) = delete;
+  ~Offsets() { delete[] of_; }
+  int64_t operator[](int64_t cell) const { return of_[cell]; }
+
+ private:
+  int32_t* const of_;
+};
 
 /** `M` dot products of patches with one output's weights. */
 template <int M>
-static inline void dots(const PatchLayout& l, const float* x, const int32_t* offsets, const float* weights, float* result) {
+static inline void dots(const PatchLayout& l, const float* x, const Offsets& offsets, const uint16_t* cells,
+                        const float* weights, float* result) {
   const float* p[M];
   Floats sum[8] = {};
 #pragma GCC unroll 8
-  for (int m = 0; m < M; m++) p[m] = x + offsets[m];
+  for (int m = 0; m < M; m++) p[m] = x + offsets[cells[m]];
   for (int64_t r = 0; r < l.rows; r++) {
     const int64_t row = r * l.pitch;
     for (int64_t s = 0; s < l.vectors; s++, weights += kLanes) {
@@ -160,22 +238,22 @@ static inline void dots(const PatchLayout& l, const float* x, const int32_t* off
   for (int m = 0; m < M; m++) result[m] = each[m];
 }
 
-/** Dot products for `count` windows, in even shares. */
-static inline void dotsOf(const PatchLayout& l, const float* x, const int32_t* offsets, const float* weights, float* result,
-                          int64_t count) {
+/** Dot products of `count` cells' patches, the last of them in even shares. */
+static inline void dotsOf(const PatchLayout& l, const float* x, const Offsets& offsets, const uint16_t* cells,
+                          const float* weights, float* result, int64_t count) {
   while (count > 0) {
-    const int64_t shares = (count + kDots - 1) / kDots, m = (count + shares - 1) / shares;
+    const int64_t m = count >= 2 * kDots ? kDots : count > kDots ? (count + 1) / 2 : count;
     switch (m) {
-      case 1: dots<1>(l, x, offsets, weights, result); break;
-      case 2: dots<2>(l, x, offsets, weights, result); break;
-      case 3: dots<3>(l, x, offsets, weights, result); break;
-      case 4: dots<4>(l, x, offsets, weights, result); break;
-      case 5: dots<5>(l, x, offsets, weights, result); break;
-      case 6: dots<6>(l, x, offsets, weights, result); break;
-      case 7: dots<7>(l, x, offsets, weights, result); break;
-      default: dots<8>(l, x, offsets, weights, result); break;
+      case 1: dots<1>(l, x, offsets, cells, weights, result); break;
+      case 2: dots<2>(l, x, offsets, cells, weights, result); break;
+      case 3: dots<3>(l, x, offsets, cells, weights, result); break;
+      case 4: dots<4>(l, x, offsets, cells, weights, result); break;
+      case 5: dots<5>(l, x, offsets, cells, weights, result); break;
+      case 6: dots<6>(l, x, offsets, cells, weights, result); break;
+      case 7: dots<7>(l, x, offsets, cells, weights, result); break;
+      default: dots<8>(l, x, offsets, cells, weights, result); break;
     }
-    offsets += m;
+    cells += m;
     result += m;
     count -= m;
   }
@@ -190,31 +268,30 @@ static inline int64_t workOf(const ChosenConvolution& c, const PatchLayout& l, i
  * y [vectors of x or of w, n, windows, out] = the convolution at the chosen cells. Either x [xs, n, ...] or the weights
  * [ws, ...] hold several vectors.
  */
-static void convolveChosen(const ChosenConvolution& c, const float* x, const float* weights, const float* chosen, float* y,
+static void convolveChosen(const ChosenConvolution& c, const float* x, const float* weights, const uint16_t* places, float* y,
                            int64_t xs, int64_t ws) {
   const PatchLayout l(c);
+  const Offsets offsets(c, l);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
+  const int64_t size = Places::size(c, l), groups = Places::groups(c, l);
   const Aligned arranged(ws * l.outputs * l.patch);
   for (int64_t v = 0; v < ws; v++) {
     arrangeWeights(l, weights + v * l.rows * l.run * l.outputs, arranged + v * l.outputs * l.patch);
   }
   inParallel(n, workOf(c, l, xs * ws), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(l.size), row(l.rowSize), scratch(l.outputsUp * kLanes), offsetsOwner(l.outputsUp * l.windowsUp);
-    int32_t* offsets = reinterpret_cast<int32_t*>(static_cast<float*>(offsetsOwner));
+    const Aligned padded(l.size), row(l.rowSize), products(1 + results);
     for (int64_t i = begin; i < end; i++) {
-      findPatches(c, l, chosen + i * results, offsets, scratch);
+      const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
         padPicture(c, l, x + (vx * n + i) * picture, padded, row);
-        for (int64_t first = 0; first < l.windows; first += kLanes) {
-          const int64_t count = least(kLanes, l.windows - first);
-          for (int64_t vw = 0; vw < ws; vw++) {
-            const float* w = arranged + vw * l.outputs * l.patch;
-            for (int64_t o = 0; o < l.outputs; o++) {
-              dotsOf(l, padded, offsets + o * l.windowsUp + first, w + o * l.patch, scratch + o * kLanes, count);
-            }
-            float* to = y + ((vx + vw) * n + i) * results + first * l.outputs;
-            transposeMatrix(scratch, kLanes, to, l.outputs, l.outputs, count);
+        for (int64_t vw = 0; vw < ws; vw++) {
+          const float* w = arranged + vw * l.outputs * l.patch;
+          for (int64_t g = 0; g < groups; g++) {
+            const int64_t from = p.begin[g];
+            dotsOf(l, padded, offsets, p.cell + from, w + g % l.outputs * l.patch, products + from, p.begin[g + 1] - from);
           }
+          float* to = y + ((vx + vw) * n + i) * results;
+          for (int64_t k = 0; k < results; k++) to[k] = products[p.place[k]];
         }
       }
     }
@@ -272,16 +349,16 @@ struct Pieces {
   }
 };
 
-/** sum += the patches of `count` windows, each times its factor; one piece of them. */
+/** sum += the patches of `count` cells, each times its factor; one piece of them. */
 template <class Z>
-static inline void addPatches(Z, const PatchLayout& l, const float* x, const int32_t* offsets, const float* factors,
-                              int64_t count, float* sum) {
+static inline void addPatches(Z, const PatchLayout& l, const float* x, const Offsets& offsets, const uint16_t* cells,
+                              const float* factors, int64_t count, float* sum) {
   constexpr int R = Z::rows, S = Z::vectors;
   Floats a[R * S] = {};
   const int64_t pitch = l.pitch;
-  for (int64_t w = 0; w < count; w++) {
-    const float* p = x + offsets[w];
-    const Floats u = all(factors[w]);
+  for (int64_t k = 0; k < count; k++) {
+    const float* p = x + offsets[cells[k]];
+    const Floats u = all(factors[k]);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
 #pragma GCC unroll 16
@@ -298,30 +375,37 @@ static inline void addPatches(Z, const PatchLayout& l, const float* x, const int
   }
 }
 
-/** Windows that are visited for one output after the other while their part of the picture is in the nearest cache. */
-static inline int64_t windowsAtATime(const ChosenConvolution& c, const PatchLayout& l) {
-  constexpr int64_t kFloats = 5120;
-  const int64_t rowsThatFit = (kFloats / l.pitch - l.rows - c.pooling.kernelHeight + 2) / c.pooling.strideHeight + 1;
-  return least(l.windows, most(most(1, rowsThatFit) * c.pooling.outWidth, 32));
-}
-
-/** sums [outputs][patch] += the picture's patches times the factors [outputs][windowsUp]; offsets as `findPatches` has them. */
+/**
+ * sums [outputs][patch] += the picture's patches times the factors of places; without any (null) times factors
+ * [outputs][windowsUp] at all cells, `everywhere`.
+ */
 static void addGradient(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const float* padded,
-                        const int32_t* offsets, int64_t offsetsStride, const float* factors, float* sums) {
-  const int64_t step = windowsAtATime(c, l);
-  for (int64_t first = 0; first < l.windows; first += step) {
-    const int64_t count = least(step, l.windows - first);
+                        const Offsets& offsets, const Places* p, const uint16_t* everywhere, const float* factors,
+                        float* sums) {
+  const int64_t band = p ? bandOf(c, l) : least(l.windows, 32);
+  for (int64_t first = 0, group = 0; first < l.windows; first += band, group += l.outputs) {
     pieces.forEach(l, [&](const Piece& piece) {
       withSize(piece, [&](auto size) {
-        const int64_t in = piece.firstRow * l.pitch + piece.firstVector * kLanes;
-        const int64_t out = (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
-        for (int64_t o = 0; o < l.outputs; o++) {
-          addPatches(size, l, padded + in, offsets + o * offsetsStride + first, factors + o * l.windowsUp + first, count,
-                     sums + o * l.patch + out);
+        const float* x = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
+        float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
+        for (int64_t o = 0; o < l.outputs; o++, to += l.patch) {
+          if (p) {
+            const int64_t from = p->begin[group + o];
+            addPatches(size, l, x, offsets, p->cell + from, factors + from, p->begin[group + o + 1] - from, to);
+          } else {
+            addPatches(size, l, x, offsets, everywhere + first, factors + o * l.windowsUp + first,
+                       least(band, l.windows - first), to);
+          }
         }
       });
     });
   }
+}
+
+/** The factors of places: sums over the windows that chose them of dy [windows, outputs]. */
+static void addWindows(const PatchLayout& l, const Places& p, const float* dy, float* factors) {
+  std::memset(factors, 0, (1 + l.windows * l.outputs) * sizeof(float));
+  for (int64_t k = 0; k < l.windows * l.outputs; k++) factors[p.place[k]] += dy[k];
 }
 
 /** [outputs][patch] to [kh, kw, in, out]. */
@@ -358,14 +442,16 @@ static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16);
 
 /**
  * The adjoint in the weight, x [n, ...] with dy [vectors, n, windows, out]: summed over samples to [vectors, kh, kw, in, out],
- * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `chosen`, windows are of one cell.
+ * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `places`, windows are of one cell.
  */
-static void correlateChosen(const ChosenConvolution& c, const float* x, const float* dy, const float* chosen, float* dw,
+static void correlateChosen(const ChosenConvolution& c, const float* x, const float* dy, const uint16_t* places, float* dw,
                             int64_t vectors, bool each) {
   const PatchLayout l(c);
   const Pieces pieces(l, kMostSums);
+  const Offsets offsets(c, l);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
   const int64_t sums = l.outputs * l.patch, parameters = l.rows * l.run * l.outputs;
+  const int64_t size = Places::size(c, l);
   const int64_t share = each ? 1 : shareOfSamples(n), shares = n == 0 ? 0 : (n + share - 1) / share;
   // Vectors whose sums stay in the cache from one sample to the next.
   const int64_t together = each ? vectors : least(vectors, most(1, (1 << 17) / sums));
@@ -374,20 +460,22 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
   for (int64_t first = 0; first < vectors; first += together) {
     const int64_t count = least(together, vectors - first);
     inParallel(shares, workOf(c, l, count), 1, [&](int64_t begin, int64_t end) {
-      const Aligned padded(l.size), row(l.rowSize), scratch(l.outputsUp * kLanes), factors(l.outputsUp * l.windowsUp);
-      const Aligned offsetsOwner(l.outputsUp * l.windowsUp), own(each ? sums : 0);
-      int32_t* offsets = reinterpret_cast<int32_t*>(static_cast<float*>(offsetsOwner));
+      const Aligned padded(l.size), row(l.rowSize), factors(l.outputs * l.windowsUp + 1), own(each ? sums : 0);
+      const Aligned everywhereOwner(l.windows);
+      uint16_t* const everywhere = reinterpret_cast<uint16_t*>(static_cast<float*>(everywhereOwner));
+      for (int64_t w = 0; w < l.windows; w++) everywhere[w] = static_cast<uint16_t>(w);
       for (int64_t s = begin; s < end; s++) {
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
-          findPatches(c, l, chosen ? chosen + i * results : nullptr, offsets, scratch);
+          const Places p(c, l, places ? places + i * size : nullptr);
           padPicture(c, l, x + i * picture, padded, row);
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
-            transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
+            if (places) addWindows(l, p, dy + sample * results, factors);
+            else transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
             if (each) std::memset(own, 0, sums * sizeof(float));
             float* to = each ? static_cast<float*>(own) : parts + (s * count + v) * sums;
-            addGradient(c, l, pieces, padded, offsets, chosen ? l.windowsUp : 0, factors, to);
+            addGradient(c, l, pieces, padded, offsets, places ? &p : nullptr, everywhere, factors, to);
             if (each) arrangeGradient(l, own, dw + sample * parameters);
           }
         }
@@ -397,109 +485,106 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
   }
 }
 
-/** A picture's windows by the cell that their outputs chose: [windows][cells][outputs] and how many there are of each. */
-struct Choices {
-  const int64_t cells;
-  int32_t* const outputs;
-  int32_t* const counts;
-
-  Choices(const ChosenConvolution& c, const PatchLayout& l)
-      : cells(c.pooling.kernelHeight * c.pooling.kernelWidth),
-        outputs(new int32_t[l.windows * cells * l.outputs]),
-        counts(new int32_t[l.windows * cells]) {}
-  Choices(const Choices&) = delete;
-  ~Choices() {
-    delete[] outputs;
-    delete[] counts;
-  }
-
-  void read(const PatchLayout& l, const float* chosen) {
-    std::memset(counts, 0, l.windows * cells * sizeof(int32_t));
-    for (int64_t w = 0; w < l.windows; w++) {
-      for (int64_t o = 0; o < l.outputs; o++) {
-        const int64_t cell = w * cells + static_cast<int64_t>(chosen[w * l.outputs + o]);
-        outputs[cell * l.outputs + counts[cell]++] = static_cast<int32_t>(o);
-      }
-    }
-  }
-};
-
-/** For B vectors, patch += sum over the outputs of their weights times dy; one piece of it. */
+/** For B vectors, patch += sum over a cell's places of their weights times factors; one piece of it, [outputs][R * S]. */
 template <int B, class Z>
-static inline void addWeights(Z, const PatchLayout& l, const float* arranged, const int32_t* outputs, int64_t count,
-                              const float* dy, int64_t dyStride, float* patch) {
-  constexpr int R = Z::rows, S = Z::vectors;
-  Floats a[B * R * S] = {};
-  const int64_t each = l.patch, row = l.vectors * kLanes;
-  for (int64_t k = 0; k < count; k++) {
-    const int64_t o = outputs[k];
-    Floats u[B];
+static inline void addWeights(Z, const PatchLayout& l, const float* weights, const uint16_t* sorted, const uint16_t* output,
+                              int64_t count, const float* factors, int64_t factorsStride, float* patch) {
+  constexpr int R = Z::rows, S = Z::vectors, P = R * S;
+  constexpr bool isShort = B * P <= 8;  // then there are two sums, as one addition waits for another
+  Floats even[B * P] = {}, odd[B * P] = {};
+  const auto add = [&](int64_t k, Floats(&sum)[B * P]) __attribute__((always_inline)) {
+    const float* w = weights + output[k] * (P * kLanes);
+    Floats f[B];
 #pragma GCC unroll 2
-    for (int b = 0; b < B; b++) u[b] = all(dy[b * dyStride + o]);
-    const float* w = arranged + o * each;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-#pragma GCC unroll 16
-      for (int s = 0; s < S; s++) {
-        const Floats weight = load(w + r * row + s * kLanes);
+    for (int b = 0; b < B; b++) f[b] = all(factors[b * factorsStride + sorted[k]]);
+#pragma GCC unroll 20
+    for (int p = 0; p < P; p++) {
+      const Floats weight = load(w + p * kLanes);
 #pragma GCC unroll 2
-        for (int b = 0; b < B; b++) a[(r * S + s) * B + b] = a[(r * S + s) * B + b] + u[b] * weight;
-      }
+      for (int b = 0; b < B; b++) sum[p * B + b] = sum[p * B + b] + f[b] * weight;
+    }
+  };
+  int64_t k = 0;
+  if (isShort) {
+    for (; k + 1 < count; k += 2) {
+      add(k, even);
+      add(k + 1, odd);
     }
   }
+  for (; k < count; k++) add(k, even);
 #pragma GCC unroll 2
   for (int b = 0; b < B; b++) {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
-#pragma GCC unroll 16
-      for (int s = 0; s < S; s++) {
-        float* to = patch + b * l.size + r * l.pitch + s * kLanes;
-        store(to, load(to) + a[(r * S + s) * B + b]);
-      }
+#pragma GCC unroll 20
+    for (int p = 0; p < P; p++) {
+      const Floats sum = isShort ? even[p * B + b] + odd[p * B + b] : even[p * B + b];
+      float* at = patch + b * l.size + p / S * l.pitch + p % S * kLanes;
+      store(at, load(at) + sum);
     }
   }
 }
 
-/** Padded pictures of B vectors += the transposed patches of dy, of which vectors are `dyStride` apart. */
+/** Padded pictures of B vectors += the transposed patches of places; factors of the vectors are `factorsStride` apart. */
 template <int B>
-static void spreadPatches(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const Choices& choices,
-                          const float* arranged, const float* dy, int64_t dyStride, float* padded) {
+static void spreadPatches(const PatchLayout& l, const Pieces& pieces, const Offsets& offsets, const Places& p,
+                          const float* weights, const float* factors, int64_t factorsStride, float* padded) {
   pieces.forEach(l, [&](const Piece& piece) {
     withSize(piece, [&](auto size) {
       if constexpr (B * decltype(size)::rows * decltype(size)::vectors <= kMostSums) {
-        const int64_t out = piece.firstRow * l.pitch + piece.firstVector * kLanes;
-        const float* w = arranged + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
-        for (int64_t window = 0; window < l.windows; window++) {
-          eachPatch(c, l, window, [&](int64_t cell, int64_t offset) {
-            const int64_t at = window * choices.cells + cell, count = choices.counts[at];
-            if (count == 0) return;
-            addWeights<B>(size, l, w, choices.outputs + at * l.outputs, count, dy + window * l.outputs, dyStride, padded + offset + out);
-          });
+        float* to = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
+        for (int64_t cell = 0; cell < l.cells; cell++) {
+          const int64_t from = p.ofCell[cell], count = p.ofCell[cell + 1] - from;
+          if (count == 0) continue;
+          addWeights<B>(size, l, weights, p.sorted + from, p.output + from, count, factors, factorsStride, to + offsets[cell]);
         }
       }
     });
+    weights += piece.rows * piece.vectors * kLanes * l.outputs;
   });
 }
 
+/** [out][patch] to [piece][out][of the piece]. */
+static void cutWeights(const PatchLayout& l, const Pieces& pieces, const float* arranged, float* cut) {
+  pieces.forEach(l, [&](const Piece& piece) {
+    const int64_t floats = piece.vectors * kLanes;
+    for (int64_t o = 0; o < l.outputs; o++) {
+      for (int64_t r = 0; r < piece.rows; r++, cut += floats) {
+        const float* from = arranged + o * l.patch + ((piece.firstRow + r) * l.vectors + piece.firstVector) * kLanes;
+        std::memcpy(cut, from, floats * sizeof(float));
+      }
+    }
+  });
+}
+
+/** Vectors of a piece whose weights, those of all outputs, stay in the nearest cache or all but. */
+static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
+  constexpr int64_t kVectors = 640, kLeast = 6;
+  return least(mostSums, most(kLeast, kVectors / l.outputs));
+}
+
 /** The adjoint in x: dy [vectors, n, windows, out] to dx [vectors, n, height, width, in]; two vectors at a time. */
-static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy, const float* weights, const float* chosen,
+static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy, const float* weights, const uint16_t* places,
                                      float* dx, int64_t vectors) {
   const PatchLayout l(c);
-  const Pieces pieces(l, kMostSums), piecesOfTwo(l, kMostSums / 2);
+  const Offsets offsets(c, l);
+  const Pieces pieces(l, sumsInCache(l, kMostSums)), piecesOfTwo(l, sumsInCache(l, kMostSums / 2));
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const Aligned arranged(l.outputs * l.patch);
+  const int64_t size = Places::size(c, l);
+  const Aligned arranged(l.outputs * l.patch), ofOne(l.outputs * l.patch), ofTwo(l.outputs * l.patch);
   arrangeWeights(l, weights, arranged);
+  cutWeights(l, pieces, arranged, ofOne);
+  cutWeights(l, piecesOfTwo, arranged, ofTwo);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(2 * l.size), row(l.rowSize);
-    Choices choices(c, l);
+    const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1));
     for (int64_t i = begin; i < end; i++) {
-      choices.read(l, chosen + i * results);
+      const Places p(c, l, places + i * size);
       for (int64_t v = 0; v < vectors; v += 2) {
         const int64_t count = least(2, vectors - v);
-        const float* from = dy + (v * n + i) * results;
+        for (int64_t b = 0; b < count; b++) {
+          addWindows(l, p, dy + ((v + b) * n + i) * results, factors + b * (results + 1));
+        }
         std::memset(padded, 0, count * l.size * sizeof(float));
-        if (count == 2) spreadPatches<2>(c, l, piecesOfTwo, choices, arranged, from, n * results, padded);
-        else spreadPatches<1>(c, l, pieces, choices, arranged, from, 0, padded);
+        if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded);
+        else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded);
         for (int64_t b = 0; b < count; b++) unpadPicture(c, l, padded + b * l.size, dx + ((v + b) * n + i) * picture, row);
       }
     }

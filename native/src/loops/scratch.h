@@ -1,24 +1,24 @@
 // Memory for intermediate numbers.
 #pragma once
+#include <new>
+
 #include "simd.h"
 
 namespace HBP_ISA {
 
-/** Numbers whose address is a multiple of 64, zero at first. */
+/** Numbers whose address is a multiple of 64, zero at first. Not a float longer, so that sanitizers see what goes beyond. */
 class Aligned {
  public:
-  explicit Aligned(int64_t count) : raw_(new char[count * sizeof(float) + 64]) {
-    const auto address = reinterpret_cast<uintptr_t>(raw_);
-    data_ = reinterpret_cast<float*>((address + 63) / 64 * 64);
+  explicit Aligned(int64_t count) : data_(static_cast<float*>(::operator new[](count * sizeof(float), kLine))) {
     std::memset(data_, 0, count * sizeof(float));
   }
   Aligned(const Aligned&) = delete;
-  ~Aligned() { delete[] raw_; }
+  ~Aligned() { ::operator delete[](data_, kLine); }
   operator float*() const { return data_; }
 
  private:
-  char* const raw_;
-  float* data_;
+  static constexpr std::align_val_t kLine{64};
+  float* const data_;
 };
 
 /** Memory that grows and is kept from call to call: fresh memory costs more than what is done with it. */

@@ -16,61 +16,82 @@ import { onPictures, vectorsFirst, vectorsLast } from './leading.js';
 export type { ChosenPlacements } from '../fused-curvature.js';
 type ChosenPlacements = fused.ChosenPlacements;
 
-/** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
-export function convolveChosen(
-  x: tf.Tensor,
-  weight: tf.Tensor,
-  chosen: tf.Tensor,
-  placements: ChosenPlacements,
-): tf.Tensor {
-  const one = suits(placements) ? fused.convolveChosen(x, weight, chosen, placements) : null;
-  if (one) return one;
-  const { convolution, pooling } = placements;
-  if (chosen.size === 0) {
-    return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
-  }
-  return tf.scoped(() => {
-    const results =
-      weight.rank === 4
-        ? onPictures(x, (pictures) => convolve(pictures, weight, convolution))
-        : vectorsFirst(convolve(x, vectorsLast(weight), convolution), weight);
-    return onPictures(results, (pictures) => pickCells(pictures, chosen, pooling));
-  });
-}
+/** Products with one choice, as many as are wanted: what a backend has to prepare for them it prepares once. */
+export class ChosenConvolution {
+  readonly #isFused: boolean;
+  #places: tf.Tensor | null | undefined;
 
-/** The adjoint of `convolveChosen` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C]. */
-export function convolveTransposedChosen(
-  dy: tf.Tensor,
-  weight: tf.Tensor,
-  chosen: tf.Tensor,
-  placements: ChosenPlacements,
-): tf.Tensor {
-  const one = suits(placements) ? fused.convolveTransposedChosen(dy, weight, chosen, placements) : null;
-  if (one) return one;
-  const { convolution, pooling } = placements;
-  if (chosen.size === 0) return tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0]);
-  return tf.scoped(() =>
-    onPictures(dy, (cells) => convolveTransposed(spreadCells(cells, chosen, pooling), weight, convolution)),
-  );
-}
-
-/** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
-export function correlateChosen(
-  x: tf.Tensor,
-  dy: tf.Tensor,
-  chosen: tf.Tensor,
-  placements: ChosenPlacements,
-): tf.Tensor {
-  const one = suits(placements) ? fused.correlateChosen(x, dy, chosen, placements) : null;
-  if (one) return one;
-  const { convolution, pooling } = placements;
-  if (chosen.size === 0) {
-    return tf.zeros([...dy.shape.slice(0, -4), ...convolution.kernel, x.shape[3] ?? 0, dy.shape.at(-1) ?? 0]);
+  /**
+   * @param chosen    has to live as long as this
+   * @param channels  of the pictures
+   */
+  constructor(
+    readonly chosen: tf.Tensor,
+    readonly placements: ChosenPlacements,
+    private readonly channels: number,
+  ) {
+    this.#isFused = chosen.size > 0 && suits(chosen, placements);
   }
-  return tf.scoped(() => {
-    const spread = onPictures(dy, (cells) => spreadCells(cells, chosen, pooling));
-    return vectorsFirst(correlate(x, vectorsLast(spread), convolution), spread);
-  });
+
+  /** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
+  convolve(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+    const { chosen, placements } = this;
+    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#tensors(), placements) : null;
+    if (one) return one;
+    if (chosen.size === 0) {
+      return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
+    }
+    const { convolution, pooling } = placements;
+    return tf.scoped(() => {
+      const results =
+        weight.rank === 4
+          ? onPictures(x, (pictures) => convolve(pictures, weight, convolution))
+          : vectorsFirst(convolve(x, vectorsLast(weight), convolution), weight);
+      return onPictures(results, (pictures) => pickCells(pictures, chosen, pooling));
+    });
+  }
+
+  /** The adjoint of `convolve` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C]. */
+  convolveTransposed(dy: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+    const { chosen, placements } = this;
+    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#tensors(), placements) : null;
+    if (one) return one;
+    const { convolution, pooling } = placements;
+    if (chosen.size === 0) return tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0]);
+    return tf.scoped(() =>
+      onPictures(dy, (cells) => convolveTransposed(spreadCells(cells, chosen, pooling), weight, convolution)),
+    );
+  }
+
+  /** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
+  correlate(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+    const { chosen, placements } = this;
+    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#tensors(), placements) : null;
+    if (one) return one;
+    const { convolution, pooling } = placements;
+    if (chosen.size === 0) {
+      return tf.zeros([...dy.shape.slice(0, -4), ...convolution.kernel, x.shape[3] ?? 0, dy.shape.at(-1) ?? 0]);
+    }
+    return tf.scoped(() => {
+      const spread = onPictures(dy, (cells) => spreadCells(cells, chosen, pooling));
+      return vectorsFirst(correlate(x, vectorsLast(spread), convolution), spread);
+    });
+  }
+
+  /** Of what was prepared; `chosen` is the caller's. */
+  dispose(): void {
+    this.#places?.dispose();
+    this.#places = null;
+  }
+
+  #tensors(): fused.ChosenTensors {
+    const { chosen, placements, channels } = this;
+    if (this.#places === undefined) {
+      const places = fused.chosenPlaces(chosen, placements, channels);
+      this.#places = places && tf.keep(places);
+    }
+    return { chosen, places: this.#places };
+  }
 }
 
 /**
@@ -78,7 +99,13 @@ export function correlateChosen(
  * of a whole convolution or better (patches are gathered, and what is short of a vector is lost), so that they win where
  * there are half as many windows as cells or fewer: a stride of 2 has a quarter, a stride of 1 as many.
  */
-function suits({ convolution: { stride, dilation, output }, pooling }: ChosenPlacements): boolean {
+function suits(chosen: tf.Tensor, { convolution: { stride, dilation, output }, pooling }: ChosenPlacements): boolean {
   const fewer = 2 * pooling.output[0] * pooling.output[1] <= output[0] * output[1];
-  return fewer && [...stride, ...dilation].every((step) => step === 1);
+  return fewer && isCountable(chosen, output) && [...stride, ...dilation].every((step) => step === 1);
+}
+
+/** Whether 16 bits suffice to count a sample's results [N, pH, pW, O] and the cells of its picture, as kernels do. */
+export function isCountable({ size, shape }: tf.Tensor, cells: readonly [number, number]): boolean {
+  const most = 2 ** 16 - 2;
+  return size <= most * (shape[0] ?? 0) && cells[0] * cells[1] <= most;
 }

@@ -53,8 +53,9 @@ export interface TrainOptions extends Resources {
  * An evaluation follows the update at batch index 0 of an epoch and at every floor(batches / evaluationsPerEpoch)
  * batches, as in the published runs, and the last update of all. It measures the batch before its update, the whole
  * test set and a random training subset of the test set's size, drawn anew each time. A batch's loss that is not a
- * number ends the run as failed, so does a loss that the last evaluation finds. Everything random comes from the spec's seed. A run that goes on from a checkpoint takes the steps
- * that it would have taken, to the last digit on the same backend with the same number of threads.
+ * number ends the run as failed, so does a loss that the last evaluation finds. Everything random comes from the spec's
+ * seed. A run that goes on from a checkpoint takes the steps that it would have taken, to the last digit on the same
+ * backend with the same number of threads.
  */
 export async function train(
   spec: RunSpec,

@@ -179,10 +179,13 @@ export interface Addon {
     vectors: number,
   ): void;
 
+  /** Integers that the places of one picture take; for a convolution and pooling in the shapes, as the next four. */
+  placesSize(): number;
+  findPlaces(chosen: Float32Array, places: Int32Array): void;
   convolveChosen(
     x: Float32Array,
     weights: Float32Array,
-    chosen: Float32Array,
+    places: Int32Array,
     y: Float32Array,
     xs: number,
     ws: number,
@@ -190,14 +193,15 @@ export interface Addon {
   convolveTransposedChosen(
     dy: Float32Array,
     weights: Float32Array,
-    chosen: Float32Array,
+    places: Int32Array,
     dx: Float32Array,
     vectors: number,
   ): void;
+  /** Without places: at all cells. */
   correlateChosen(
     x: Float32Array,
     dy: Float32Array,
-    chosen: Float32Array | null,
+    places: Int32Array | null,
     dw: Float32Array,
     vectors: number,
     each: boolean,

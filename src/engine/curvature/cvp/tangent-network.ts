@@ -1,11 +1,6 @@
 import { Conv2d } from '../../nn/conv2d.js';
 import { pickCells, spreadCells } from '../../nn/chosen-cells.js';
-import {
-  type ChosenPlacements,
-  convolveChosen,
-  convolveTransposedChosen,
-  correlateChosen,
-} from '../../nn/chosen-convolution.js';
+import { ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
 import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
 import type { ElementwiseLayer, Layer, Saved } from '../../nn/layer.js';
@@ -56,6 +51,7 @@ export class TangentNetwork {
   readonly layers: readonly ParameterLayer[];
   readonly stages: readonly ProductStage[];
   readonly #owned: tf.Tensor[] = [];
+  readonly #convolutions: ChosenConvolution[] = [];
 
   constructor(private readonly linearization: Linearization) {
     const layers: ParameterLayer[] = [];
@@ -63,6 +59,7 @@ export class TangentNetwork {
     const all = linearization.stages;
     for (let l = 0; l < all.length;) {
       const pooled = pooledConvolution(all, l);
+      if (pooled) this.#convolutions.push(pooled.convolution);
       const links = pooled ? this.#chosenStages(pooled) : [plainStage(all[l]!)];
       const [map, ...rest] = links;
       // Nothing enters before the first layer, so its own map is never asked for.
@@ -84,6 +81,7 @@ export class TangentNetwork {
 
   dispose(): void {
     tf.dispose(this.#owned);
+    this.#convolutions.forEach((convolution) => convolution.dispose());
   }
 
   #keep<T extends tf.Tensor>(tensor: T): T {
@@ -92,17 +90,20 @@ export class TangentNetwork {
   }
 
   /** The convolution at the chosen cells, then the activation there. */
-  #chosenStages({ convolution, activation, cells, placements }: PooledConvolution): ProductStage[] {
-    const [weight] = convolution.values;
+  #chosenStages({ stage, activation, convolution }: PooledConvolution): ProductStage[] {
+    const [weight] = stage.values;
     const map: ProductStage = {
-      forward: (t) => convolveChosen(t, weight!, cells, placements),
-      backward: (u) => convolveTransposedChosen(u, weight!, cells, placements),
+      forward: (t) => convolution.convolve(t, weight!),
+      backward: (u) => convolution.convolveTransposed(u, weight!),
       hasResidual: false,
     };
-    return [map, this.#chosenActivation(activation, cells, placements)];
+    return [map, this.#chosenActivation(activation, convolution)];
   }
 
-  #chosenActivation(stage: Stage, cells: tf.Tensor, { pooling }: ChosenPlacements): ProductStage {
+  #chosenActivation(
+    stage: Stage,
+    { chosen: cells, placements: { pooling } }: Pick<ChosenConvolution, 'chosen' | 'placements'>,
+  ): ProductStage {
     const { secondOrder } = this.linearization;
     const pick = (x: tf.Tensor): tf.Tensor => pickCells(x, cells, pooling);
     const layer = stage.layer as ElementwiseLayer;
@@ -123,26 +124,25 @@ export class TangentNetwork {
     return elementwiseStage(layer, saved, residual, mask);
   }
 
-  #chosenLayer({ convolution, cells, placements }: PooledConvolution, at: number): ParameterLayer {
-    const { layer, path, saved, outputGradient } = convolution;
+  #chosenLayer({ stage, convolution }: PooledConvolution, at: number): ParameterLayer {
+    const { layer, path, saved, outputGradient } = stage;
     const input = saved['input']!;
+    const { chosen, placements } = convolution;
     const { pooling } = placements;
     return {
       path,
       layer,
       at,
       input,
-      outputShape: cells.shape.slice(1),
-      window: { convolution: placements.convolution, pooled: { chosen: cells, pooling } },
+      outputShape: chosen.shape.slice(1),
+      window: { convolution: placements.convolution, pooled: { chosen, pooling } },
       outputGradient,
       parameters: layer.parameters.map(({ name, shape }) => ({
         name,
         shape,
         jvp: (dw) =>
-          name === 'weight'
-            ? convolveChosen(input, dw, cells, placements)
-            : everywhere(dw, [cells.shape[0], ...pooling.output]),
-        vjp: (u) => (name === 'weight' ? correlateChosen(input, u, cells, placements) : tf.sum(u, [1, 2, 3])),
+          name === 'weight' ? convolution.convolve(input, dw) : everywhere(dw, [chosen.shape[0], ...pooling.output]),
+        vjp: (u) => (name === 'weight' ? convolution.correlate(input, u) : tf.sum(u, [1, 2, 3])),
       })),
     };
   }
@@ -150,21 +150,21 @@ export class TangentNetwork {
 
 /** A convolution whose output goes through an activation into max pooling. */
 interface PooledConvolution {
-  readonly convolution: Stage;
+  /** The convolution's own. */
+  readonly stage: Stage;
   readonly activation: Stage;
-  readonly cells: tf.Tensor;
-  readonly placements: ChosenPlacements;
+  readonly convolution: ChosenConvolution;
   /** Number of stages. */
   readonly length: number;
 }
 
 /** Whether it begins at stage l: convolution, activation, zeros around it or not, max pooling. */
 function pooledConvolution(stages: readonly Stage[], l: number): PooledConvolution | null {
-  const [convolution, activation] = [stages[l]!, stages[l + 1]];
+  const [stage, activation] = [stages[l]!, stages[l + 1]];
   const padding = stages[l + 2]?.layer instanceof ZeroPad2d ? (stages[l + 2]!.layer as ZeroPad2d).padding : null;
   const length = padding ? 4 : 3;
   const pool = stages[l + length - 1];
-  if (!(convolution.layer instanceof Conv2d) || convolution.layer.groups !== 1) return null;
+  if (!(stage.layer instanceof Conv2d) || stage.layer.groups !== 1) return null;
   if (!activation || !('derivative' in activation.layer) || !(pool?.layer instanceof MaxPool2d)) return null;
   const shape = activation.outputGradient.shape.join();
   if (Object.values(activation.saved).some((x) => x && x.shape.join() !== shape)) return null;
@@ -176,8 +176,9 @@ function pooledConvolution(stages: readonly Stage[], l: number): PooledConvoluti
     padding: placed.padding.map((cells, side) => cells + sides[side]!) as unknown as Sides,
     input: sizeOf(activation.outputGradient),
   };
-  const placement = convolution.layer.place(convolution.saved['input']!);
-  return { convolution, activation, cells: chosen, placements: { convolution: placement, pooling }, length };
+  const pictures = stage.saved['input']!;
+  const placements = { convolution: stage.layer.place(pictures), pooling };
+  return { stage, activation, convolution: new ChosenConvolution(chosen, placements, pictures.shape[3]!), length };
 }
 
 /** Whether derivatives are zero where all that the layer saved is: then a zero beside the picture needs no mask. */

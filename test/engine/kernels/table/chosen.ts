@@ -1,9 +1,5 @@
-import {
-  type ChosenPlacements,
-  convolveChosen,
-  convolveTransposedChosen,
-  correlateChosen,
-} from '../../../../src/engine/nn/chosen-convolution.js';
+import { ChosenConvolution, type ChosenPlacements } from '../../../../src/engine/nn/chosen-convolution.js';
+import type * as tf from '../../../../src/engine/tf.js';
 import { gradientRows } from '../../../../src/engine/nn/gradient-rows.js';
 import { placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
@@ -18,6 +14,19 @@ const { floor, min } = Math;
 const named = ({ inputs }: KernelCase): Readonly<Record<string, Input>> => inputs as Record<string, Input>;
 const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacements =>
   attrs as unknown as ChosenPlacements;
+/** One product with a choice, through all that would be kept for more of them. */
+function once(
+  { chosen, x, weight }: Readonly<Record<string, tf.Tensor>>,
+  attrs: Readonly<Record<string, unknown>>,
+  product: (convolution: ChosenConvolution) => tf.Tensor,
+): tf.Tensor {
+  const convolution = new ChosenConvolution(chosen!, placementsOf(attrs), x?.shape.at(-1) ?? weight!.shape.at(-2)!);
+  const first = product(convolution);
+  const again = product(convolution);
+  convolution.dispose();
+  first.dispose();
+  return again;
+}
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 interface Setting {
@@ -118,7 +127,7 @@ const of = (input: Input, rank: number, v: number, i: number): number =>
 export const chosenKernels: readonly Kernel[] = [
   ...both(
     'HbpConvolveChosen',
-    ({ x, weight, chosen }, attrs) => convolveChosen(x!, weight!, chosen!, placementsOf(attrs)),
+    (inputs, attrs) => once(inputs, attrs, (convolution) => convolution.convolve(inputs['x']!, inputs['weight']!)),
     {
       tolerance: 'sum',
       draw: (draw) => {
@@ -143,7 +152,8 @@ export const chosenKernels: readonly Kernel[] = [
   ),
   ...both(
     'HbpConvolveTransposedChosen',
-    ({ dy, weight, chosen }, attrs) => convolveTransposedChosen(dy!, weight!, chosen!, placementsOf(attrs)),
+    (inputs, attrs) =>
+      once(inputs, attrs, (convolution) => convolution.convolveTransposed(inputs['dy']!, inputs['weight']!)),
     {
       tolerance: 'sum',
       draw: (draw) => {
@@ -165,23 +175,27 @@ export const chosenKernels: readonly Kernel[] = [
       },
     },
   ),
-  ...both('HbpCorrelateChosen', ({ x, dy, chosen }, attrs) => correlateChosen(x!, dy!, chosen!, placementsOf(attrs)), {
-    tolerance: 'sum',
-    draw: (draw) => {
-      const { placements, x, y, chosen, vectors } = setting(draw);
-      const inputs = { x: draw.float(x, 'moderate'), dy: draw.float([...vectors, ...y], 'moderate'), chosen };
-      return { inputs, attrs: { ...placements } };
+  ...both(
+    'HbpCorrelateChosen',
+    (inputs, attrs) => once(inputs, attrs, (convolution) => convolution.correlate(inputs['x']!, inputs['dy']!)),
+    {
+      tolerance: 'sum',
+      draw: (draw) => {
+        const { placements, x, y, chosen, vectors } = setting(draw);
+        const inputs = { x: draw.float(x, 'moderate'), dy: draw.float([...vectors, ...y], 'moderate'), chosen };
+        return { inputs, attrs: { ...placements } };
+      },
+      reference: (call) => {
+        const { x, dy, chosen } = named(call);
+        const { kernel } = placementsOf(call.attrs!).convolution;
+        const weight = [...kernel, x!.shape[3]!, chosen!.shape[3]!];
+        const size = sizeOf(weight);
+        return sums(call, [...dy!.shape.slice(0, -4), ...weight], chosen!.shape, x!.shape, (total, v, r, p, k) => {
+          total[v * size + k]! += of(dy!, 4, v, r) * x!.values[p]!;
+        });
+      },
     },
-    reference: (call) => {
-      const { x, dy, chosen } = named(call);
-      const { kernel } = placementsOf(call.attrs!).convolution;
-      const weight = [...kernel, x!.shape[3]!, chosen!.shape[3]!];
-      const size = sizeOf(weight);
-      return sums(call, [...dy!.shape.slice(0, -4), ...weight], chosen!.shape, x!.shape, (total, v, r, p, k) => {
-        total[v * size + k]! += of(dy!, 4, v, r) * x!.values[p]!;
-      });
-    },
-  }),
+  ),
   ...both(
     'HbpGradientRows',
     ({ x, dy, chosen }, attrs) => {

@@ -1,6 +1,5 @@
 /** Kernels behind src/engine/fused-curvature.ts: what curvature products and their solvers spend their time on. */
 import type { ChosenPlacements } from '../../../fused-curvature.js';
-import type { Placement } from '../../../nn/window.js';
 import type * as tf from '../../../tf.js';
 import { placementLength, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
@@ -85,66 +84,93 @@ function putChosen(
   shapes.set([...convolution.input, channels, ...kernel, padding[0], padding[2]], placementLength);
 }
 
+/** The places of what pooling chose, [N, ...] for the addon alone; see native/src/loops/chosen.h. */
+const chosenPlaces: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { chosen } = inputs as Record<'chosen', tf.TensorInfo>;
+  const { shape } = chosen;
+  // How many channels the pictures have does not matter to places, but to where they are looked for first.
+  putChosen(shape[0]!, attrs['channels'] as number, shape[3]!, attrs as unknown as ChosenPlacements);
+  const places = backend.empty([shape[0]!, backend.addon.placesSize()], 'int32');
+  backend.addon.findPlaces(backend.floats(chosen), backend.ints(places));
+  return places;
+};
+
+/** f(places): those of a kernel's inputs, or found for this time only. */
+function withPlaces(
+  { inputs, attrs, backend }: Parameters<NativeKernel>[0],
+  channels: number,
+  f: (places: Int32Array) => void,
+): void {
+  const { chosen, places } = inputs as { chosen: tf.TensorInfo; places?: tf.TensorInfo };
+  const found =
+    places ?? (chosenPlaces({ inputs: { chosen }, attrs: { ...attrs, channels }, backend }) as tf.TensorInfo);
+  putChosen(chosen.shape[0]!, channels, chosen.shape[3]!, attrs as unknown as ChosenPlacements);
+  f(backend.ints(found));
+  if (!places) backend.disposeData(found.dataId);
+}
+
 /** x [V?, N, H, W, C] and a weight [V?, kh, kw, C, O], of which one has vectors at most. */
-const convolveChosen: NativeKernel = ({ inputs, attrs, backend }) => {
-  const { x, weight, chosen } = inputs as Record<'x' | 'weight' | 'chosen', tf.TensorInfo>;
-  const [n = 0, ...cells] = chosen.shape;
-  const [xs, ws] = [vectorsOf(x), vectorsOf(weight)];
-  const y = backend.empty([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), n, ...cells], 'float32');
+const convolveChosen: NativeKernel = (call) => {
+  const { backend } = call;
+  const { x, weight, chosen } = call.inputs as Record<'x' | 'weight' | 'chosen', tf.TensorInfo>;
+  const y = backend.empty([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape], 'float32');
   if (sizeOf(y.shape) === 0) return y;
-  putChosen(n, weight.shape.at(-2)!, weight.shape.at(-1)!, attrs as unknown as ChosenPlacements);
   const [input, w, result] = [backend.floats(x), backend.floats(weight), backend.floats(y)];
-  backend.addon.convolveChosen(input, w, backend.floats(chosen), result, xs, ws);
+  withPlaces(call, weight.shape.at(-2)!, (places) => {
+    backend.addon.convolveChosen(input, w, places, result, vectorsOf(x), vectorsOf(weight));
+  });
   return y;
 };
 
-const convolveTransposedChosen: NativeKernel = ({ inputs, attrs, backend }) => {
-  const { dy, weight, chosen } = inputs as Record<'dy' | 'weight' | 'chosen', tf.TensorInfo>;
-  const placements = attrs as unknown as ChosenPlacements;
-  const [, , channels = 0, outputs = 0] = weight.shape;
-  const shape = [...dy.shape.slice(0, -3), ...placements.convolution.input, channels];
-  const dx = backend.empty(shape, 'float32');
-  if (sizeOf(shape) === 0) return dx;
-  putChosen(chosen.shape[0]!, channels, outputs, placements);
+const convolveTransposedChosen: NativeKernel = (call) => {
+  const { backend } = call;
+  const { dy, weight } = call.inputs as Record<'dy' | 'weight', tf.TensorInfo>;
+  const { convolution } = call.attrs as unknown as ChosenPlacements;
+  const channels = weight.shape[2]!;
+  const dx = backend.empty([...dy.shape.slice(0, -3), ...convolution.input, channels], 'float32');
+  if (sizeOf(dx.shape) === 0) return dx;
   const [gradient, w, result] = [backend.floats(dy), backend.floats(weight), backend.floats(dx)];
-  backend.addon.convolveTransposedChosen(gradient, w, backend.floats(chosen), result, vectorsOf(dy));
+  withPlaces(call, channels, (places) => {
+    backend.addon.convolveTransposedChosen(gradient, w, places, result, vectorsOf(dy));
+  });
   return dx;
 };
 
-const correlateChosen: NativeKernel = ({ inputs, attrs, backend }) => {
-  const { x, dy, chosen } = inputs as Record<'x' | 'dy' | 'chosen', tf.TensorInfo>;
-  const placements = attrs as unknown as ChosenPlacements;
-  const [channels = 0, outputs = 0] = [x.shape.at(-1), chosen.shape.at(-1)];
-  const weight = [...placements.convolution.kernel, channels, outputs];
-  const dw = backend.empty([...dy.shape.slice(0, -4), ...weight], 'float32');
+const correlateChosen: NativeKernel = (call) => {
+  const { backend } = call;
+  const { x, dy } = call.inputs as Record<'x' | 'dy', tf.TensorInfo>;
+  const { convolution } = call.attrs as unknown as ChosenPlacements;
+  const channels = x.shape[3]!;
+  const dw = backend.empty([...dy.shape.slice(0, -4), ...convolution.kernel, channels, dy.shape.at(-1)!], 'float32');
   if (sizeOf(dw.shape) === 0) return dw;
-  putChosen(chosen.shape[0]!, channels, outputs, placements);
   const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(dw)];
-  backend.addon.correlateChosen(input, gradient, backend.floats(chosen), result, vectorsOf(dy), false);
+  withPlaces(call, channels, (places) => {
+    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), false);
+  });
   return dw;
 };
 
 /** Without `chosen`, dy is at all positions: windows of one cell. */
-const gradientRows: NativeKernel = ({ inputs, attrs, backend }) => {
+const gradientRows: NativeKernel = (call) => {
+  const { inputs, attrs, backend } = call;
   const { x, dy, chosen } = inputs as Record<'x' | 'dy', tf.TensorInfo> & { chosen?: tf.TensorInfo };
-  const { convolution, pooling } = attrs as unknown as { convolution: Placement; pooling?: Placement };
+  const { convolution } = attrs as unknown as ChosenPlacements;
   const { kernel, output } = convolution;
   const [samples = 0, , , channels = 0] = x.shape;
   const outputs = dy.shape.at(-1)!;
   const rows = backend.empty([vectorsOf(dy) * samples, sizeOf(kernel) * channels * outputs], 'float32');
   if (sizeOf(rows.shape) === 0) return rows;
-  const ones = [1, 1] as const;
-  const everywhere = {
-    kernel: ones,
-    stride: ones,
-    dilation: ones,
-    padding: [0, 0, 0, 0],
-    input: output,
-    output,
-  } as const;
-  putChosen(samples, channels, outputs, { convolution, pooling: pooling ?? everywhere });
   const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(rows)];
-  backend.addon.correlateChosen(input, gradient, chosen ? backend.floats(chosen) : null, result, vectorsOf(dy), true);
+  const correlate = (places: Int32Array | null): void =>
+    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), true);
+  if (chosen) {
+    withPlaces(call, channels, correlate);
+    return rows;
+  }
+  const ones = [1, 1] as const;
+  const window = { kernel: ones, stride: ones, dilation: ones, padding: [0, 0, 0, 0] } as const;
+  putChosen(samples, channels, outputs, { convolution, pooling: { ...window, input: output, output } });
+  correlate(null);
   return rows;
 };
 
@@ -183,6 +209,7 @@ export function curvatureKernels(isa: string): KernelTable {
     HbpDerivativeMeans: derivativeMeans,
     HbpCurveLink: curveLink,
     ...(isa === 'avx512' && {
+      HbpChosenPlaces: chosenPlaces,
       HbpConvolveChosen: convolveChosen,
       HbpConvolveTransposedChosen: convolveTransposedChosen,
       HbpCorrelateChosen: correlateChosen,
