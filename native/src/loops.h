@@ -130,7 +130,7 @@ struct Loops {
   void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
   /** How many numbers a picture has in `findPlaces`; this and the next four are null without AVX-512. */
   int64_t (*placesSize)(const ChosenConvolution& shape);
-  /** What pooling chose, prepared for calculating there; see chosen.h. */
+  /** What pooling chose, prepared for calculating there; see places.h. */
   void (*findPlaces)(const ChosenConvolution& shape, const float* chosen, uint16_t* places);
   /** A convolution at the chosen cells, and its adjoints; the last without places: at all cells. */
   void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const uint16_t* places,

@@ -84,7 +84,7 @@ function putChosen(
   shapes.set([...convolution.input, channels, ...kernel, padding[0], padding[2]], placementLength);
 }
 
-/** The places of what pooling chose, [N, ...] for the addon alone; see native/src/loops/chosen.h. */
+/** The places of what pooling chose, [N, ...] for the addon alone; see native/src/loops/places.h. */
 const chosenPlaces: NativeKernel = ({ inputs, attrs, backend }) => {
   const { chosen } = inputs as Record<'chosen', tf.TensorInfo>;
   const { shape } = chosen;
