@@ -104,8 +104,8 @@ function suits(chosen: tf.Tensor, { convolution: { stride, dilation, output }, p
   return fewer && isCountable(chosen, output) && [...stride, ...dilation].every((step) => step === 1);
 }
 
-/** Whether 16 bits suffice to count a sample's results [N, pH, pW, O] and the cells of its picture, as kernels do. */
-export function isCountable({ size, shape }: tf.Tensor, cells: readonly [number, number]): boolean {
+/** Whether 16 bits suffice to count a sample's results [..., pH, pW, O] and the cells of its picture, as kernels do. */
+export function isCountable({ shape }: tf.Tensor, cells: readonly [number, number]): boolean {
   const most = 2 ** 16 - 2;
-  return size <= most * (shape[0] ?? 0) && cells[0] * cells[1] <= most;
+  return tf.util.sizeFromShape(shape.slice(-3)) <= most && cells[0] * cells[1] <= most;
 }

@@ -146,7 +146,7 @@ function named({ inputs }: KernelCase): [string, Input][] {
 }
 
 /** The instruction set of the native backend's loops; undefined if it is not built. */
-function nativeIsa(): string | undefined {
+export function nativeIsa(): string | undefined {
   try {
     return loadAddon().isa;
   } catch {

@@ -9,8 +9,10 @@ import { hessianBackpropagation } from '../../../src/engine/curvature/hbp/index.
 import { eigh, eighOnHost } from '../../../src/engine/linalg/eigh.js';
 import { backpropagate } from '../../../src/engine/nn/backward.js';
 import { CrossEntropy } from '../../../src/engine/nn/cross-entropy.js';
+import { gradientRows } from '../../../src/engine/nn/gradient-rows.js';
 import { c3d3, c4d3, mlp } from '../../../src/engine/nn/models.js';
 import type { Sequential } from '../../../src/engine/nn/sequential.js';
+import { placeWindow, windowOf } from '../../../src/engine/nn/window.js';
 import { Adam } from '../../../src/engine/optim/adam.js';
 import { CgNewton } from '../../../src/engine/optim/cg-newton.js';
 import { Kfac } from '../../../src/engine/optim/kfac.js';
@@ -18,6 +20,7 @@ import { Sgd } from '../../../src/engine/optim/sgd.js';
 import * as tf from '../../../src/engine/tf.js';
 import { seededStreams } from '../../../src/lab/random.js';
 import { testBackends } from '../../support/backends.js';
+import { nativeIsa } from '../kernels/deviations.js';
 
 // The set-up of the tests has said so if the addon is not built.
 const describeNative = testBackends.includes('native') ? describe : describe.skip;
@@ -130,6 +133,39 @@ describeNative('the native backend', () => {
       tf.sum(tf.cast(tf.equal(tf.argMax(output, 1), labels), 'float32'));
     });
     expect(Object.fromEntries(javaScriptCalls)).toEqual({});
+  });
+
+  const withAvx512 = nativeIsa() === 'avx512' ? it : it.skip;
+  withAvx512('calculates at chosen cells by kernels for that, whatever the number of vectors', async () => {
+    const [model, step, { inputs, labels }] = [
+      networks['3c3d']![0](),
+      steps['cg-newton on exact products, abs']!(),
+      batchOf(5, 20),
+    ];
+    const names = new Set<string>();
+    const note = async (body: () => tf.Tensor | Promise<tf.Tensor>): Promise<void> => {
+      const { kernelNames } = await tf.profile(body as () => tf.Tensor);
+      kernelNames.forEach((name) => names.add(name));
+    };
+    await note(async () => {
+      await step(model, inputs, labels);
+      return inputs;
+    });
+    const [chosen, dy] = [tf.zeros([5, 2, 2, 7]), tf.ones([9, 5, 2, 2, 7])];
+    const pooling = placeWindow(windowOf({ kernel: 2, stride: 2 }), [4, 4]);
+    const pictures = tf.ones([5, 6, 6, 3]);
+    const convolution = placeWindow(windowOf({ kernel: 3 }), [6, 6]);
+    await note(() => gradientRows(pictures, dy, convolution, { chosen, pooling }));
+    for (const name of [
+      'ChosenPlaces',
+      'ConvolveChosen',
+      'ConvolveTransposedChosen',
+      'CorrelateChosen',
+      'GradientRows',
+    ]) {
+      expect(names).toContain(`Hbp${name}`);
+    }
+    expect(names).not.toContain('Unpack'); // what the composition of the last begins with
   });
 
   it('counts what runs in JavaScript', () => {
