@@ -1,6 +1,6 @@
 /**
- * Copies finished runs of data/runs into data/original, the recorded set that ships, without what belongs to the
- * machine they ran on: host name, process, folders.
+ * Copies rows and record of finished runs of data/runs into data/original, the recorded set that ships, without what
+ * belongs to the machine they ran on: host name, process, folders.
  *
  *   node scripts/record.js [runs folder]
  */
@@ -15,7 +15,7 @@ for (const entry of readdirSync(from, { recursive: true })) {
   const record = JSON.parse(readFileSync(join(from, entry), 'utf8'));
   if (record.state !== 'done') continue;
   const dir = join(entry, '..');
-  cpSync(join(from, dir), join(to, dir), { recursive: true });
+  cpSync(join(from, dir, 'metrics.csv'), join(to, dir, 'metrics.csv'));
   const dataset = { ...record.dataset, source: basename(record.dataset.source) };
   const owner = { pid: 1, host: 'recorded', started: null };
   writeFileSync(join(to, entry), `${JSON.stringify({ ...record, dataset, owner }, null, 2)}\n`);
