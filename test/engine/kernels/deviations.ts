@@ -100,7 +100,10 @@ export const deviations: Readonly<Record<string, readonly Deviation[]>> = {
       ? []
       : [
           {
-            kernels: ['HbpConvolveChosen', 'HbpConvolveTransposedChosen', 'HbpCorrelateChosen', 'HbpGradientRows'],
+            kernels: [
+              ...['HbpChosenPlaces', 'HbpConvolveChosen', 'HbpConvolveTransposedChosen', 'HbpCorrelateChosen'],
+              'HbpGradientRows',
+            ],
             reason: 'faster than the composition with AVX-512 alone',
             of: 'absent' as const,
           },

@@ -144,7 +144,7 @@ describeNative('the native backend', () => {
     ];
     const names = new Set<string>();
     const note = async (body: () => tf.Tensor | Promise<tf.Tensor>): Promise<void> => {
-      const { kernelNames } = await tf.profile(body as () => tf.Tensor);
+      const { kernelNames } = await tf.profile(body);
       kernelNames.forEach((name) => names.add(name));
     };
     await note(async () => {

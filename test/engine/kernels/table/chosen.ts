@@ -1,7 +1,8 @@
+import * as fused from '../../../../src/engine/fused-curvature.js';
 import { ChosenConvolution, type ChosenPlacements } from '../../../../src/engine/nn/chosen-convolution.js';
-import type * as tf from '../../../../src/engine/tf.js';
 import { gradientRows } from '../../../../src/engine/nn/gradient-rows.js';
 import { placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
+import type * as tf from '../../../../src/engine/tf.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
 import { both } from './curvature.js';
@@ -14,6 +15,7 @@ const { floor, min } = Math;
 const named = ({ inputs }: KernelCase): Readonly<Record<string, Input>> => inputs as Record<string, Input>;
 const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacements =>
   attrs as unknown as ChosenPlacements;
+
 /** One product with a choice, through all that would be kept for more of them. */
 function once(
   { chosen, x, weight }: Readonly<Record<string, tf.Tensor>>,
@@ -27,6 +29,7 @@ function once(
   first.dispose();
   return again;
 }
+
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 interface Setting {
@@ -124,31 +127,47 @@ function sums(
 const of = (input: Input, rank: number, v: number, i: number): number =>
   input.values[input.shape.length > rank ? (v * input.values.length) / input.shape[0]! + i : i]!;
 
+/** The convolution, for two kernels: with places made beforehand, and as it comes. */
+const convolution: Omit<Kernel, 'name' | 'op'> = {
+  tolerance: 'sum',
+  draw: (draw) => {
+    const { placements, x, weight, chosen, vectors } = setting(draw);
+    const ofWeights = draw.flag();
+    const inputs = {
+      x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate'),
+      weight: draw.float([...(ofWeights ? vectors : []), ...weight], 'moderate'),
+      chosen,
+    };
+    return { inputs, attrs: { ...placements } };
+  },
+  reference: (call) => {
+    const { x, weight, chosen } = named(call);
+    const vectors = [...x!.shape.slice(0, -4), ...weight!.shape.slice(0, -4)];
+    const size = sizeOf(chosen!.shape);
+    return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, x!.shape.slice(-4), (total, v, r, p, k) => {
+      total[v * size + r]! += of(x!, 4, v, p) * of(weight!, 4, v, k);
+    });
+  },
+};
+
 export const chosenKernels: readonly Kernel[] = [
+  {
+    ...convolution,
+    name: 'HbpChosenPlaces',
+    because: 'only kernels can read what it makes',
+    backends: ['native'],
+    op: ({ x, weight, chosen }, attrs) => {
+      const placements = placementsOf(attrs);
+      const places = fused.chosenPlaces(chosen!, placements, x!.shape.at(-1)!);
+      const result = fused.convolveChosen(x!, weight!, { chosen: chosen!, places }, placements)!;
+      places!.dispose();
+      return result;
+    },
+  },
   ...both(
     'HbpConvolveChosen',
     (inputs, attrs) => once(inputs, attrs, (convolution) => convolution.convolve(inputs['x']!, inputs['weight']!)),
-    {
-      tolerance: 'sum',
-      draw: (draw) => {
-        const { placements, x, weight, chosen, vectors } = setting(draw);
-        const ofWeights = draw.flag();
-        const inputs = {
-          x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate'),
-          weight: draw.float([...(ofWeights ? vectors : []), ...weight], 'moderate'),
-          chosen,
-        };
-        return { inputs, attrs: { ...placements } };
-      },
-      reference: (call) => {
-        const { x, weight, chosen } = named(call);
-        const vectors = [...x!.shape.slice(0, -4), ...weight!.shape.slice(0, -4)];
-        const size = sizeOf(chosen!.shape);
-        return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, x!.shape.slice(-4), (total, v, r, p, k) => {
-          total[v * size + r]! += of(x!, 4, v, p) * of(weight!, 4, v, k);
-        });
-      },
-    },
+    convolution,
   ),
   ...both(
     'HbpConvolveTransposedChosen',
