@@ -57,10 +57,10 @@ export interface ChosenPlacements {
 /** What pooling chose, [N, pH, pW, O], and what `chosenPlaces` made of it. */
 export interface ChosenTensors {
   readonly chosen: tf.Tensor;
-  readonly places: tf.Tensor | null;
+  readonly places?: tf.Tensor;
 }
 
-/** What the next three prepare by themselves otherwise, for pictures of so many channels; null: nothing. */
+/** What the next three prepare by themselves otherwise, for pictures of so many channels; null: they need nothing. */
 export function chosenPlaces(chosen: tf.Tensor, placements: ChosenPlacements, channels: number): tf.Tensor | null {
   return has('HbpChosenPlaces') ? run('HbpChosenPlaces', { chosen }, { ...placements, channels })[0]! : null;
 }
@@ -69,33 +69,31 @@ export function chosenPlaces(chosen: tf.Tensor, placements: ChosenPlacements, ch
 export function convolveChosen(
   x: tf.Tensor,
   weight: tf.Tensor,
-  { chosen, places }: ChosenTensors,
+  chosen: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
-  if (!has('HbpConvolveChosen')) return null;
-  return run('HbpConvolveChosen', { x, weight, chosen, ...(places && { places }) }, placements)[0]!;
+  return has('HbpConvolveChosen') ? run('HbpConvolveChosen', { x, weight, ...chosen }, placements)[0]! : null;
 }
 
 /** As `convolveTransposedChosen` of nn/chosen-convolution.ts; null: compose it. */
 export function convolveTransposedChosen(
   dy: tf.Tensor,
   weight: tf.Tensor,
-  { chosen, places }: ChosenTensors,
+  chosen: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
   if (!has('HbpConvolveTransposedChosen')) return null;
-  return run('HbpConvolveTransposedChosen', { dy, weight, chosen, ...(places && { places }) }, placements)[0]!;
+  return run('HbpConvolveTransposedChosen', { dy, weight, ...chosen }, placements)[0]!;
 }
 
 /** As `correlateChosen` of nn/chosen-convolution.ts; null: compose it. */
 export function correlateChosen(
   x: tf.Tensor,
   dy: tf.Tensor,
-  { chosen, places }: ChosenTensors,
+  chosen: ChosenTensors,
   placements: ChosenPlacements,
 ): tf.Tensor | null {
-  if (!has('HbpCorrelateChosen')) return null;
-  return run('HbpCorrelateChosen', { x, dy, chosen, ...(places && { places }) }, placements)[0]!;
+  return has('HbpCorrelateChosen') ? run('HbpCorrelateChosen', { x, dy, ...chosen }, placements)[0]! : null;
 }
 
 /** As `factorProduct` of curvature/cvp/factor-cascade.ts; null: compose it. */

@@ -185,8 +185,8 @@ struct Pieces {
 };
 
 /** sum += the patches of `count` cells, each times its factor; one piece of them. */
-template <class Z>
-static inline void addPatches(Z, const PatchLayout& l, const float* x, const Offsets& offsets, const uint16_t* cells,
+template <class Z, class Number>
+static inline void addPatches(Z, const PatchLayout& l, const float* x, const Offsets& offsets, const Number* cells,
                               const float* factors, int64_t count, float* sum) {
   constexpr int R = Z::rows, S = Z::vectors;
   Floats a[R * S] = {};
@@ -210,27 +210,38 @@ static inline void addPatches(Z, const PatchLayout& l, const float* x, const Off
   }
 }
 
-/**
- * sums [outputs][patch] += the picture's patches times the factors of places; without any (null) times factors
- * [outputs][windowsUp] at all cells, `everywhere`.
- */
-static void addGradient(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const float* padded,
-                        const Offsets& offsets, const Places* p, const uint16_t* everywhere, const float* factors,
-                        float* sums) {
-  const int64_t band = p ? bandOf(c, l) : least(l.windows, 32);
-  for (int64_t first = 0, group = 0; first < l.windows; first += band, group += l.outputs) {
+/** sums [outputs][patch] += the picture's patches times the factors of its places. */
+static void addPlaces(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const float* padded,
+                      const Offsets& offsets, const Places& p, const float* factors, float* sums) {
+  const int64_t groups = Places::groups(c, l);
+  for (int64_t first = 0; first < groups; first += l.outputs) {
+    pieces.forEach(l, [&](const Piece& piece) {
+      withSize(piece, [&](auto size) {
+        const float* x = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
+        float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
+        for (int64_t group = first; group < first + l.outputs; group++, to += l.patch) {
+          const int64_t from = p.begin[group], count = p.begin[group + 1] - from;
+          addPatches(size, l, x, offsets, p.cell + from, factors + from, count, to);
+        }
+      });
+    });
+  }
+}
+
+/** The same at all cells, with factors [outputs][windowsUp]: windows are of one cell. */
+static void addCells(const PatchLayout& l, const Pieces& pieces, const float* padded, const Offsets& offsets,
+                     const float* factors, float* sums) {
+  constexpr int64_t kBand = 32;
+  for (int64_t first = 0; first < l.windows; first += kBand) {
+    const int64_t count = least(kBand, l.windows - first);
+    int32_t cells[kBand];
+    for (int64_t k = 0; k < count; k++) cells[k] = static_cast<int32_t>(first + k);
     pieces.forEach(l, [&](const Piece& piece) {
       withSize(piece, [&](auto size) {
         const float* x = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
         float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
         for (int64_t o = 0; o < l.outputs; o++, to += l.patch) {
-          if (p) {
-            const int64_t from = p->begin[group + o];
-            addPatches(size, l, x, offsets, p->cell + from, factors + from, p->begin[group + o + 1] - from, to);
-          } else {
-            addPatches(size, l, x, offsets, everywhere + first, factors + o * l.windowsUp + first,
-                       least(band, l.windows - first), to);
-          }
+          addPatches(size, l, x, offsets, cells, factors + o * l.windowsUp + first, count, to);
         }
       });
     });
@@ -296,21 +307,22 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
     const int64_t count = least(together, vectors - first);
     inParallel(shares, workOf(c, l, count), 1, [&](int64_t begin, int64_t end) {
       const Aligned padded(l.size), row(l.rowSize), factors(l.outputs * l.windowsUp + 1), own(each ? sums : 0);
-      const Aligned everywhereOwner(l.windows);
-      uint16_t* const everywhere = reinterpret_cast<uint16_t*>(static_cast<float*>(everywhereOwner));
-      for (int64_t w = 0; w < l.windows; w++) everywhere[w] = static_cast<uint16_t>(w);
       for (int64_t s = begin; s < end; s++) {
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
-          const Places p(c, l, places ? places + i * size : nullptr);
           padPicture(c, l, x + i * picture, padded, row);
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
-            if (places) addWindows(l, p, dy + sample * results, factors);
-            else transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
             if (each) std::memset(own, 0, sums * sizeof(float));
             float* to = each ? static_cast<float*>(own) : parts + (s * count + v) * sums;
-            addGradient(c, l, pieces, padded, offsets, places ? &p : nullptr, everywhere, factors, to);
+            if (places) {
+              const Places p(c, l, places + i * size);
+              addWindows(l, p, dy + sample * results, factors);
+              addPlaces(c, l, pieces, padded, offsets, p, factors, to);
+            } else {
+              transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
+              addCells(l, pieces, padded, offsets, factors, to);
+            }
             if (each) arrangeGradient(l, own, dw + sample * parameters);
           }
         }
@@ -406,8 +418,8 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
   const int64_t size = Places::size(c, l);
   const Aligned arranged(l.outputs * l.patch), ofOne(l.outputs * l.patch), ofTwo(l.outputs * l.patch);
   arrangeWeights(l, weights, arranged);
-  cutWeights(l, pieces, arranged, ofOne);
-  cutWeights(l, piecesOfTwo, arranged, ofTwo);
+  if (vectors % 2 == 1) cutWeights(l, pieces, arranged, ofOne);
+  if (vectors > 1) cutWeights(l, piecesOfTwo, arranged, ofTwo);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
     const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1));
     for (int64_t i = begin; i < end; i++) {

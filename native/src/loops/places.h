@@ -69,13 +69,13 @@ struct PlacesOf {
   Number *begin, *cell, *place, *ofCell, *sorted, *output;
 
   PlacesOf(const ChosenConvolution& c, const PatchLayout& l, Number* numbers) {
-    const int64_t most = l.windows * l.outputs;
+    const int64_t results = l.windows * l.outputs;
     begin = numbers;
     cell = begin + groups(c, l) + 1;
-    place = cell + most + 1;
-    ofCell = place + most;
+    place = cell + results + 1;
+    ofCell = place + results;
     sorted = ofCell + l.cells + 1;
-    output = sorted + most;
+    output = sorted + results;
   }
 
   static int64_t groups(const ChosenConvolution& c, const PatchLayout& l) {

@@ -19,7 +19,8 @@ type ChosenPlacements = fused.ChosenPlacements;
 /** Products with one choice, as many as are wanted: what a backend has to prepare for them it prepares once. */
 export class ChosenConvolution {
   readonly #isFused: boolean;
-  #places: tf.Tensor | null | undefined;
+  /** For the kernels; made when they are first used. */
+  #tensors: fused.ChosenTensors | undefined;
 
   /**
    * @param chosen    has to live as long as this
@@ -36,7 +37,7 @@ export class ChosenConvolution {
   /** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
   convolve(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#tensors(), placements) : null;
+    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#prepared(), placements) : null;
     if (one) return one;
     if (chosen.size === 0) {
       return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
@@ -54,7 +55,7 @@ export class ChosenConvolution {
   /** The adjoint of `convolve` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C]. */
   convolveTransposed(dy: tf.Tensor, weight: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#tensors(), placements) : null;
+    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#prepared(), placements) : null;
     if (one) return one;
     const { convolution, pooling } = placements;
     if (chosen.size === 0) return tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0]);
@@ -66,7 +67,7 @@ export class ChosenConvolution {
   /** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
   correlate(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#tensors(), placements) : null;
+    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#prepared(), placements) : null;
     if (one) return one;
     const { convolution, pooling } = placements;
     if (chosen.size === 0) {
@@ -80,17 +81,15 @@ export class ChosenConvolution {
 
   /** Of what was prepared; `chosen` is the caller's. */
   dispose(): void {
-    this.#places?.dispose();
-    this.#places = null;
+    this.#tensors?.places?.dispose();
+    this.#tensors = undefined;
   }
 
-  #tensors(): fused.ChosenTensors {
+  #prepared(): fused.ChosenTensors {
+    if (this.#tensors) return this.#tensors;
     const { chosen, placements, channels } = this;
-    if (this.#places === undefined) {
-      const places = fused.chosenPlaces(chosen, placements, channels);
-      this.#places = places && tf.keep(places);
-    }
-    return { chosen, places: this.#places };
+    const places = fused.chosenPlaces(chosen, placements, channels);
+    return (this.#tensors = { chosen, ...(places && { places: tf.keep(places) }) });
   }
 }
 
@@ -101,11 +100,10 @@ export class ChosenConvolution {
  */
 function suits(chosen: tf.Tensor, { convolution: { stride, dilation, output }, pooling }: ChosenPlacements): boolean {
   const fewer = 2 * pooling.output[0] * pooling.output[1] <= output[0] * output[1];
-  return fewer && isCountable(chosen, output) && [...stride, ...dilation].every((step) => step === 1);
+  return fewer && areCountable(chosen, output) && [...stride, ...dilation].every((step) => step === 1);
 }
 
-/** Whether 16 bits suffice to count a sample's results [..., pH, pW, O] and the cells of its picture, as kernels do. */
-export function isCountable({ shape }: tf.Tensor, cells: readonly [number, number]): boolean {
-  const most = 2 ** 16 - 2;
-  return tf.util.sizeFromShape(shape.slice(-3)) <= most && cells[0] * cells[1] <= most;
+/** Whether kernels, which count in 16 bits, can count a sample's results [..., pH, pW, O] and the cells of its picture. */
+export function areCountable(results: tf.Tensor, [height, width]: readonly [number, number]): boolean {
+  return Math.max(tf.util.sizeFromShape(results.shape.slice(-3)), height * width) < 2 ** 16 - 1;
 }

@@ -1,7 +1,7 @@
 import * as fused from '../fused-curvature.js';
 import * as tf from '../tf.js';
 import { spreadCells } from './chosen-cells.js';
-import { isCountable } from './chosen-convolution.js';
+import { areCountable } from './chosen-convolution.js';
 import { onPictures } from './leading.js';
 import { unfold } from './unfold.js';
 import type { Placement } from './window.js';
@@ -29,8 +29,8 @@ export function gradientRows(
   const rows = dy.shape.slice(0, -3).reduce((a, b) => a * b, 1);
   if (rows === 0) return tf.zeros([rows, parameters]);
   const plain = [...stride, ...dilation].every((step) => step === 1);
-  const countable = isCountable(dy, convolution.output);
-  const one = plain && countable ? fused.gradientRows(x, dy, convolution, pooled) : null;
+  const one =
+    plain && (!pooled || areCountable(dy, convolution.output)) ? fused.gradientRows(x, dy, convolution, pooled) : null;
   if (one) return one;
   return tf.scoped(() => {
     const everywhere = pooled ? onPictures(dy, (cells) => spreadCells(cells, pooled.chosen, pooled.pooling)) : dy;

@@ -16,18 +16,17 @@ const named = ({ inputs }: KernelCase): Readonly<Record<string, Input>> => input
 const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacements =>
   attrs as unknown as ChosenPlacements;
 
-/** One product with a choice, through all that would be kept for more of them. */
-function once(
+/** The second of two equal products with one choice: what is kept from the first is used. */
+function secondProduct(
   { chosen, x, weight }: Readonly<Record<string, tf.Tensor>>,
   attrs: Readonly<Record<string, unknown>>,
   product: (convolution: ChosenConvolution) => tf.Tensor,
 ): tf.Tensor {
   const convolution = new ChosenConvolution(chosen!, placementsOf(attrs), x?.shape.at(-1) ?? weight!.shape.at(-2)!);
-  const first = product(convolution);
-  const again = product(convolution);
+  product(convolution).dispose();
+  const second = product(convolution);
   convolution.dispose();
-  first.dispose();
-  return again;
+  return second;
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -158,21 +157,22 @@ export const chosenKernels: readonly Kernel[] = [
     backends: ['native'],
     op: ({ x, weight, chosen }, attrs) => {
       const placements = placementsOf(attrs);
-      const places = fused.chosenPlaces(chosen!, placements, x!.shape.at(-1)!);
+      const places = fused.chosenPlaces(chosen!, placements, x!.shape.at(-1)!)!;
       const result = fused.convolveChosen(x!, weight!, { chosen: chosen!, places }, placements)!;
-      places!.dispose();
+      places.dispose();
       return result;
     },
   },
   ...both(
     'HbpConvolveChosen',
-    (inputs, attrs) => once(inputs, attrs, (convolution) => convolution.convolve(inputs['x']!, inputs['weight']!)),
+    (inputs, attrs) =>
+      secondProduct(inputs, attrs, (convolution) => convolution.convolve(inputs['x']!, inputs['weight']!)),
     convolution,
   ),
   ...both(
     'HbpConvolveTransposedChosen',
     (inputs, attrs) =>
-      once(inputs, attrs, (convolution) => convolution.convolveTransposed(inputs['dy']!, inputs['weight']!)),
+      secondProduct(inputs, attrs, (convolution) => convolution.convolveTransposed(inputs['dy']!, inputs['weight']!)),
     {
       tolerance: 'sum',
       draw: (draw) => {
@@ -196,7 +196,8 @@ export const chosenKernels: readonly Kernel[] = [
   ),
   ...both(
     'HbpCorrelateChosen',
-    (inputs, attrs) => once(inputs, attrs, (convolution) => convolution.correlate(inputs['x']!, inputs['dy']!)),
+    (inputs, attrs) =>
+      secondProduct(inputs, attrs, (convolution) => convolution.correlate(inputs['x']!, inputs['dy']!)),
     {
       tolerance: 'sum',
       draw: (draw) => {

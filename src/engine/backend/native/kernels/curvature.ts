@@ -88,7 +88,7 @@ function putChosen(
 const chosenPlaces: NativeKernel = ({ inputs, attrs, backend }) => {
   const { chosen } = inputs as Record<'chosen', tf.TensorInfo>;
   const { shape } = chosen;
-  // How many channels the pictures have does not matter to places, but to where they are looked for first.
+  // Places come in bands of windows, whose height depends on how large a row of the picture is: on its channels.
   putChosen(shape[0]!, attrs['channels'] as number, shape[3]!, attrs as unknown as ChosenPlacements);
   const places = backend.empty([shape[0]!, backend.addon.placesSize()], 'int32');
   backend.addon.findPlaces(backend.floats(chosen), backend.ints(places));
