@@ -4,7 +4,7 @@ import { ConfigError, DataError } from '../errors.js';
 import { withActivation } from '../lab/config/activation.js';
 import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment, loadFurtherExperiments } from '../lab/config/load.js';
-import type { Activation, Experiment } from '../lab/config/schema.js';
+import type { Activation, Experiment, Metric } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
 import { originalRuns, ownRuns } from './sources.js';
@@ -55,12 +55,14 @@ export function plotCommand(): Command {
 }
 
 async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
+  checkSources(flags);
   // Drawing libraries take longer to load than all else: only this command pays for them.
   const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
-  const sources = await sourcesOf(flags);
   const { experiments, selected } = loadSelected(names, flags.activation);
-  const wanted = names.length > 0 ? selected : withRuns(experiments, sources);
-  const plotted = await plotFigures(selectFigures(planFigures(experiments), wanted), {
+  const all = planFigures(experiments);
+  const named = names.length > 0 ? selectFigures(all, selected) : undefined;
+  const sources = await sourcesOf(flags, named?.map(({ metric }) => metric));
+  const plotted = await plotFigures(named ?? selectFigures(all, withRuns(experiments, sources)), {
     ...sources,
     outDir: flags.out ?? folders.figures(),
     formats: flags.format,
@@ -78,14 +80,17 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(sources);
 }
 
-async function sourcesOf(flags: PlotFlags): Promise<FigureSources> {
+function checkSources(flags: PlotFlags): void {
   if (flags.overlay && !flags.original) throw new ConfigError('--overlay draws over --original: give both');
   if (flags.original && !flags.overlay && (flags.quick || flags.runs !== undefined)) {
     throw new ConfigError('--original draws runs of its own: leave out --quick and --runs, or add --overlay');
   }
-  if (!flags.original) return { source: ownRuns(flags) };
+}
+
+async function sourcesOf(flags: PlotFlags, metrics?: readonly Metric[]): Promise<FigureSources> {
+  if (!flags.original) return { source: ownRuns(flags, metrics) };
   const originals = await originalRuns();
-  return flags.overlay ? { source: ownRuns(flags), behind: originals } : { source: originals };
+  return flags.overlay ? { source: ownRuns(flags, metrics), behind: originals } : { source: originals };
 }
 
 /**

@@ -73,6 +73,26 @@ function fitColumns(natural: readonly number[], room: number): number[] {
   return widths;
 }
 
+/** Whether a character of a cell is a column of the terminal. */
+function isPlain(cell: string | number): boolean {
+  return /^[ -~]*$/.test(String(cell));
+}
+
+/** Rows of plain cells, each as wide as its column. */
+function alignedLines(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  widths: readonly number[],
+): string {
+  const lineOf = (cells: readonly string[], show: (text: string) => string): string =>
+    cells.map((text, i) => show(text) + ' '.repeat((widths[i] ?? 0) - text.length)).join('  ');
+  const shown = [
+    lineOf(head, (text) => text && pc.bold(text)),
+    ...rows.map((row) => lineOf(row.map(String), (text) => text)),
+  ];
+  return shown.map((line) => line.trimEnd()).join('\n');
+}
+
 /**
  * A borderless table: a header row, then rows; columns two spaces apart.
  *
@@ -88,6 +108,8 @@ export function formatTable(
   );
   const gaps = 2 * (head.length - 1);
   const isWide = columns !== undefined && natural.reduce((a, b) => a + b, gaps) > columns;
+  // The library has the rest, cells that wrap and other scripts, but takes a hundred times as long.
+  if (!isWide && [head, ...rows].every((row) => row.every(isPlain))) return alignedLines(head, rows, natural);
   const none = Object.fromEntries(
     [
       'top',

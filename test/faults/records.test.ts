@@ -38,12 +38,7 @@ function finishedSeeds(index: number): string {
 
 const merge = (): VariantRuns => readVariant(root, 'exp01', 'sgd');
 const others = (): string => {
-  const rest = readVariant(
-    root,
-    'exp01',
-    'sgd',
-    seeds.filter((seed) => seed !== victim),
-  );
+  const rest = readVariant(root, 'exp01', 'sgd', { seeds: seeds.filter((seed) => seed !== victim) });
   return mergedCsv(rest.merged);
 };
 

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { metricNames } from '../config/schema.js';
+import { type Metric, metricNames } from '../config/schema.js';
 import { DataError, messageOf, printable } from '../../errors.js';
 
 /** Columns of metrics.csv, in order. `step` counts optimiser steps, `epoch` samples seen / training samples. */
 export const metricsColumns = ['step', 'epoch', 'wall_s', 'train_wall_s', ...metricNames] as const;
 
 export type MetricsColumn = (typeof metricsColumns)[number];
+
+const stepColumn = metricsColumns.indexOf('step');
 
 /** One evaluation. Losses are means over samples, accuracies fractions of 1, times seconds since the run began. */
 export type MetricsRow = Readonly<Record<MetricsColumn, number>>;
@@ -53,35 +55,43 @@ export function parseMetrics(text: string, where: string): MetricsRow[] {
   return parseTable(text, where).rows();
 }
 
-function parseTable(text: string, where: string): MetricsTable {
+function parseTable(text: string, where: string, wanted = metricsColumns.map(() => true)): MetricsTable {
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  return parsePlain(whole) ?? parseAny(whole, where);
+  return parsePlain(whole, wanted) ?? parseAny(whole, where);
 }
 
 /**
  * What hbp itself writes, twenty times as fast as any CSV file; undefined for anything else, also for what is wrong: to
- * say what that is the other way is there.
+ * say what that is the other way is there. Of columns that are not wanted it makes NaN.
  */
-function parsePlain(text: string): MetricsTable | undefined {
+function parsePlain(text: string, wanted: readonly boolean[]): MetricsTable | undefined {
   if (!text.startsWith(metricsHeader)) return undefined;
   const width = metricsColumns.length;
-  const values: number[] = [];
-  for (let at = metricsHeader.length; at < text.length;) {
+  const values = new Float64Array((countLines(text) - 1) * width);
+  let before = -Infinity;
+  for (let at = metricsHeader.length, row = 0; at < text.length; row += width) {
+    const lineEnd = text.indexOf('\n', at);
     for (let column = 0; column < width; column++) {
-      const end = text.indexOf(column < width - 1 ? ',' : '\n', at);
-      if (end < 0) return undefined;
-      // A line that lacks fields runs into the next.
+      const end = column < width - 1 ? text.indexOf(',', at) : lineEnd;
+      if (end < 0 || end > lineEnd) return undefined;
       if (text.charCodeAt(at) <= 32 || text.charCodeAt(end - 1) <= 32) return undefined;
-      const field = text.slice(at, end);
+      const field = wanted[column] ? text.slice(at, end) : 'NaN';
       const value = Number(field); // not a number, too, where a field too many is in it
       if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return undefined;
-      values.push(value);
+      values[row + column] = value;
       at = end + 1;
     }
-    const [step = NaN, before = -Infinity] = [values.at(-width), values.at(-2 * width)];
+    const step = values[row + stepColumn]!;
     if (!(step > before)) return undefined;
+    before = step;
   }
-  return new MetricsTable(Float64Array.from(values));
+  return new MetricsTable(values);
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) lines++;
+  return lines;
 }
 
 function parseAny(whole: string, where: string): MetricsTable {
@@ -100,7 +110,6 @@ function parseAny(whole: string, where: string): MetricsTable {
     return index;
   });
   const table = new Float64Array(body.length * metricsColumns.length);
-  const stepAt = metricsColumns.indexOf('step');
   let last = -Infinity;
   body.forEach(({ record, info }, i) => {
     const fail = (message: string): never => {
@@ -114,7 +123,7 @@ function parseAny(whole: string, where: string): MetricsTable {
       }
       return value;
     });
-    const step = values[stepAt] ?? NaN;
+    const step = values[stepColumn] ?? NaN;
     if (!(step > last)) fail(`step: found ${step} after ${last}, expected steps that increase`);
     last = step;
     table.set(values, i * metricsColumns.length);
@@ -125,9 +134,10 @@ function parseAny(whole: string, where: string): MetricsTable {
 /**
  * The metrics file in a run folder, also while it is being written.
  *
+ * @param metrics  the columns that are wanted besides those of steps and times: numbers of others may be missing, NaN
  * @throws DataError  the file is missing or as in `parseMetrics`
  */
-export function readTable(dir: string): MetricsTable {
+export function readTable(dir: string, metrics: readonly Metric[] = metricNames): MetricsTable {
   const path = join(dir, metricsFile);
   let text: string;
   try {
@@ -136,7 +146,12 @@ export function readTable(dir: string): MetricsTable {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new DataError(`${path}: ${missing ? 'missing' : `unreadable: ${messageOf(error)}`}`, { cause: error });
   }
-  return parseTable(text, path);
+  const notWanted = metricNames.filter((name) => !metrics.includes(name)) as readonly MetricsColumn[];
+  return parseTable(
+    text,
+    path,
+    metricsColumns.map((column) => !notWanted.includes(column)),
+  );
 }
 
 /** Its rows. Throws as `readTable`. */

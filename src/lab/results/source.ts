@@ -1,5 +1,6 @@
 /** Where figures and tables take their curves from, whatever keeps them: a run store, the authors' archive. */
 import type { ExpandedVariant } from '../config/expand.js';
+import type { Metric } from '../config/schema.js';
 import { readVariant, type VariantRuns } from './merge.js';
 
 export interface RunSource {
@@ -13,9 +14,11 @@ export interface RunSource {
   read(experiment: string, variant: ExpandedVariant): VariantRuns;
 }
 
-/** The runs below a folder that `hbp run` wrote. */
-export function storeSource(root: string, name: string): RunSource {
-  return readingOnce({ name, from: root }, (experiment, variant) => readVariant(root, experiment, variant.name));
+/** The runs below a folder that `hbp run` wrote, of their metrics those named; absent: all. */
+export function storeSource(root: string, name: string, metrics?: readonly Metric[]): RunSource {
+  return readingOnce({ name, from: root }, (experiment, variant) =>
+    readVariant(root, experiment, variant.name, { metrics }),
+  );
 }
 
 /** A source by its reading alone: most variants are drawn in six figures or more. */

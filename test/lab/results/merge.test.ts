@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
@@ -146,7 +146,8 @@ describe('a variant of a run store', () => {
     if (state !== 'running') run.finish(state, state === 'failed' ? 'diverged' : undefined);
     return run.dir;
   }
-  const read = (wanted?: number[]): ReturnType<typeof readVariant> => readVariant(folder.path, 'exp01', 'sgd', wanted);
+  const read = (wanted?: number[]): ReturnType<typeof readVariant> =>
+    readVariant(folder.path, 'exp01', 'sgd', { seeds: wanted });
 
   test('missing, failed, running and unreadable seeds are named; rows that are there are used', () => {
     make({ seed: 0 });
@@ -183,6 +184,22 @@ describe('a variant of a run store', () => {
       { seed: 1, differences: ['batchSize 500 -> 7'] },
       { seed: 3, differences: ['dataset fingerprint sha256:aa -> sha256:bb'] },
     ]);
+  });
+
+  test('of metrics that are not wanted only the fields are counted', () => {
+    const dir = make({ seed: 0 });
+    make({ seed: 1 });
+    const [all, some] = [read(), readVariant(folder.path, 'exp01', 'sgd', { metrics: ['train_loss'] })];
+    expect(some.merged.steps.map(({ values }) => values.test_accuracy.n)).toEqual([0, 0]);
+    for (const [i, step] of some.merged.steps.entries()) {
+      const { values, ...others } = all.merged.steps[i]!;
+      expect(step).toMatchObject({ ...others, values: { train_loss: values.train_loss } });
+    }
+    const file = join(dir, 'metrics.csv');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/,[^,\n]*(?=\n1,)/, ''));
+    const { merged, unfinished } = readVariant(folder.path, 'exp01', 'sgd', { metrics: ['train_loss'] });
+    expect(merged.seeds).toEqual([1]);
+    expect(unfinished).toMatchObject([{ seed: 0, reason: expect.stringContaining('metrics.csv:2') as unknown }]);
   });
 
   test('a shorter run counts as the beginning of a longer one', () => {
