@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { ConfigError, DataError } from '../errors.js';
+import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment } from '../lab/config/load.js';
 import { compareExperiment, type Comparison, type SourceNote } from '../lab/results/compare.js';
 import { hasRuns } from '../lab/results/compare-notes.js';
@@ -74,6 +75,10 @@ async function compare(names: readonly string[], flags: CompareFlags): Promise<v
     names.length > 0
       ? names.map((name) => loadExperiment(name, { experimentsDir }))
       : loadAllExperiments(experimentsDir);
+  const variants = experiments.flatMap((experiment) =>
+    variantsOf(experiment).map((variant) => ({ experiment: experiment.name, variant })),
+  );
+  await Promise.all([sides.theirs, sides.ours].flatMap((source) => (source ? [source.readAhead(variants)] : [])));
   const compared = experiments.map((experiment) => compareExperiment(experiment, { ...sides, epoch: flags.epoch }));
   const found = compared.filter(({ variants }) => variants.some(hasRuns));
   const missing = compared.filter((one) => !found.includes(one));

@@ -6,6 +6,7 @@ import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment, loadFurtherExperiments } from '../lab/config/load.js';
 import type { Activation, Experiment, Metric } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
+import { type FigurePlan, planFigures, type PlannedLine, selectFigures } from '../lab/figures/plan.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
 import { originalRuns, ownRuns } from './sources.js';
 import { listParser } from './arguments.js';
@@ -56,12 +57,18 @@ export function plotCommand(): Command {
 
 async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   checkSources(flags);
-  // Drawing libraries take longer to load than all else: only this command pays for them.
-  const { planFigures, plotFigures, selectFigures } = await import('../lab/figures/index.js');
   const { experiments, selected } = loadSelected(names, flags.activation);
   const all = planFigures(experiments);
   const named = names.length > 0 ? selectFigures(all, selected) : undefined;
-  const sources = await sourcesOf(flags, named?.map(({ metric }) => metric));
+  const sources = await sourcesOf(
+    flags,
+    named?.map(({ metric }) => metric),
+  );
+  const [{ plotFigures }] = await Promise.all([
+    // Drawing libraries take longer to load than all else: only this command pays for them.
+    import('../lab/figures/plot.js'),
+    ...[sources.source, sources.behind].map((source) => source?.readAhead(linesOf(named ?? all))),
+  ]);
   const plotted = await plotFigures(named ?? selectFigures(all, withRuns(experiments, sources)), {
     ...sources,
     outDir: flags.out ?? folders.figures(),
@@ -78,6 +85,10 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
     });
   } else printRemarks(plotted, sources);
   if (plotted.every(({ files }) => files.length === 0)) throw nothingToDraw(sources);
+}
+
+function linesOf(plans: readonly FigurePlan[]): PlannedLine[] {
+  return plans.flatMap(({ lines }) => lines);
 }
 
 function checkSources(flags: PlotFlags): void {

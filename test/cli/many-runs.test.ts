@@ -1,9 +1,12 @@
 /** Stores of many runs: needs `npm run build` (make test sees to it). In full size: `npm run bench:scale`. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { makeStore } from '../../bench/store/make.js';
+import { readAhead } from '../../dist/lab/results/read-ahead.js';
+import { readVariant } from '../../dist/lab/results/merge.js';
 import { formatTable } from '../../src/cli/shared.js';
 import { temporaryFolder } from '../lab/results/support.js';
 import { hbpEnvironment, hbpFile } from './support.js';
@@ -21,6 +24,18 @@ test('status and plot of 1,000 runs do not hold their rows', () => {
   expect(hbp(100, 'status').trim().split('\n')).toHaveLength(1001);
   hbp(100, 'plot', 'many/train_loss', '--format', 'svg');
   expect(existsSync(join(folder.path, 'fig/many/train_loss.svg'))).toBe(true);
+});
+
+test('several threads read the same as one', async () => {
+  makeStore(folder.path, { variants: 6, seeds: 100, epochs: 3 });
+  const root = join(folder.path, 'data/runs');
+  const variants = readdirSync(join(root, 'many')).map((variant) => ({ root, experiment: 'many', variant }));
+  const found = await readAhead(variants);
+  if (availableParallelism() < 2) return expect(found).toBeNull();
+  expect(found).toHaveLength(6);
+  const [first, last] = [variants[0]!, variants.at(-1)!];
+  expect([found![0], found!.at(-1)]).toEqual([first, last].map((each) => readVariant(root, 'many', each.variant)));
+  await expect(readAhead(variants.slice(0, 2))).resolves.toBeNull(); // a hundred runs
 });
 
 test('tables of thousands of rows are made in time that grows with the rows, their columns as one', () => {

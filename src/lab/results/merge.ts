@@ -146,7 +146,7 @@ export interface VariantRuns {
   readonly records?: readonly RunRecord[];
 }
 
-type WithTable = RunInfo & SeedRows & { readonly table: MetricsTable };
+type WithTable = RunInfo & { readonly table: MetricsTable };
 type Readable = WithTable & { readonly record: RunRecord };
 
 /** What of runs is wanted; absent: all that is there. */
@@ -156,13 +156,37 @@ export interface Wanted {
   readonly metrics?: readonly Metric[] | undefined;
 }
 
+/** A variant, what of it is wanted, and the run store that has it. */
+export interface VariantOfStore extends Wanted {
+  readonly root: string;
+  readonly experiment: string;
+  readonly variant: string;
+}
+
+/** `VariantRuns` as plain data, which a thread can hand to another. */
+export interface StoredVariant extends Omit<VariantRuns, 'runs'> {
+  /** The rows of `runs`. */
+  readonly tables: readonly { readonly seed: number; readonly values: Float64Array }[];
+}
+
 /** All runs of a variant in a run store as one curve, and what a person should know about it. */
-export function readVariant(
-  root: string,
-  experiment: string,
-  variant: string,
-  { seeds: wantedSeeds, metrics }: Wanted = {},
-): VariantRuns {
+export function readVariant(root: string, experiment: string, variant: string, wanted: Wanted = {}): VariantRuns {
+  return fromStored(readStored({ root, experiment, variant, ...wanted }));
+}
+
+export function fromStored({ tables, ...others }: StoredVariant): VariantRuns {
+  return {
+    ...others,
+    runs: tables.map(({ seed, values }) => ({
+      seed,
+      get rows() {
+        return new MetricsTable(values).rows();
+      },
+    })),
+  };
+}
+
+export function readStored({ root, experiment, variant, seeds: wantedSeeds, metrics }: VariantOfStore): StoredVariant {
   const present = listSeeds(root, experiment, variant)
     .filter(({ seed }) => wantedSeeds?.includes(seed) ?? true)
     .map((run) => withRows(run, metrics));
@@ -171,7 +195,7 @@ export function readVariant(
   const [first] = counted;
   return {
     merged: mergeTables(counted),
-    runs: counted,
+    tables: counted.map(({ seed, table: { values } }) => ({ seed, values })),
     training: first ? { ...first.record.spec, epochs: Math.max(...counted.map(epochsOf)) } : null,
     missingSeeds: (wantedSeeds ?? []).filter((seed) => !present.some((run) => run.seed === seed)),
     unfinished: present
@@ -192,20 +216,13 @@ function epochsOf({ record }: Readable): number {
 }
 
 function withRows(run: RunInfo, metrics?: readonly Metric[]): WithTable {
-  const none = { rows: [], table: MetricsTable.of([]) };
-  if (!run.record) return { ...run, ...none };
+  const none = MetricsTable.of([]);
+  if (!run.record) return { ...run, table: none };
   try {
-    const table = readTable(run.dir, metrics);
-    return {
-      ...run,
-      table,
-      get rows() {
-        return table.rows();
-      },
-    };
+    return { ...run, table: readTable(run.dir, metrics) };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    return { ...run, state: 'unreadable', reason: error.message, ...none };
+    return { ...run, state: 'unreadable', reason: error.message, table: none };
   }
 }
 

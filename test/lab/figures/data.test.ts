@@ -3,7 +3,7 @@ import { expandExperiment } from '../../../src/lab/config/expand.js';
 import { figureContent, type FigureContent } from '../../../src/lab/figures/data.js';
 import { planFigures, type FigurePlan } from '../../../src/lab/figures/plan.js';
 import { mergeSeeds, type VariantRuns } from '../../../src/lab/results/merge.js';
-import type { RunSource } from '../../../src/lab/results/source.js';
+import { readingOnce, type RunSource } from '../../../src/lab/results/source.js';
 import { experiments, row } from './fixtures.js';
 
 const [exp01] = experiments as [Experiment];
@@ -20,14 +20,8 @@ function runs(epochsOfSeed: Record<number, number>, more: Partial<VariantRuns> =
   return { merged, runs: seeds, training, missingSeeds: [], unfinished: [], mixedSpecs: [], remarks: [], ...more };
 }
 
-const source = (
-  read: (line: { experiment: string; variant: string }) => VariantRuns,
-  name = 'own runs',
-): RunSource => ({
-  name,
-  from: 'data/runs',
-  read: (experiment, { name: variant }) => read({ experiment, variant }),
-});
+const source = (read: (line: { experiment: string; variant: string }) => VariantRuns, name = 'own runs'): RunSource =>
+  readingOnce({ name, from: 'data/runs' }, (experiment, { name: variant }) => read({ experiment, variant }));
 const contentOf = (figure: FigurePlan, read: Parameters<typeof source>[0], name?: string): FigureContent =>
   figureContent(figure, { source: source(read, name) });
 
