@@ -8,7 +8,7 @@ import { fromStored, type StoredVariant, type VariantOfStore, type VariantRuns }
 
 /** Fewer are read before threads have started. */
 const leastRuns = 500;
-/** A thread takes 30 to 60 MB. */
+/** Each has libraries of its own in memory, and more than a few gain little: what is left of a plot has one thread. */
 const mostThreads = 4;
 
 /**
@@ -44,7 +44,7 @@ async function ask(worker: Worker, variant: VariantOfStore): Promise<StoredVaria
   return answer;
 }
 
-/** About, and at most: entries of the variants' folders. */
+/** All entries of the variants' folders, so at most as many. */
 function countRuns(variants: readonly VariantOfStore[]): number {
   return variants.reduce((count, { root, experiment, variant }) => {
     try {
