@@ -112,9 +112,9 @@ function gpuSeconds(spec) {
   const experiment = experimentNamed(spec.experiment);
   const variant = variantsOf(experiment).find(({ name }) => name === spec.variant);
   const { runs, records } = readVariant(`${root}data/original`, spec.experiment, variant.name);
-  const [last] = runs.map(({ rows }) => rows.at(-1));
-  if (!last || records?.[0]?.gpu === null) return null;
-  return (last.wall_s / last.epoch) * spec.epochs;
+  const onGpu = runs.find((_, i) => records[i].gpu !== null);
+  const last = onGpu?.rows.at(-1);
+  return last ? (last.wall_s / last.epoch) * spec.epochs : null;
 }
 const besideOnGpu = 8;
 
