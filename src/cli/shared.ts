@@ -108,7 +108,7 @@ export function formatTable(
   );
   const gaps = 2 * (head.length - 1);
   const isWide = columns !== undefined && natural.reduce((a, b) => a + b, gaps) > columns;
-  // The library has the rest, cells that wrap and other scripts, but takes a hundred times as long.
+  // The library has the rest, cells that wrap and other scripts; of a table of 10,000 runs it took over half of the time.
   if (!isWide && [head, ...rows].every((row) => row.every(isPlain))) return alignedLines(head, rows, natural);
   const none = Object.fromEntries(
     [

@@ -49,17 +49,21 @@ export function mergeSeeds(runs: readonly SeedRows[]): Merged {
 
 /** The same of tables, which thousands of runs can hold in memory. */
 function mergeTables(runs: readonly { readonly seed: number; readonly table: MetricsTable }[]): Merged {
-  const tables = runs.map(({ table }) => table);
-  const rowOf = new Map(stepsOf(tables).map((step, row) => [step, row]));
-  const merged = statisticsOf(tables, rowOf);
+  const columnsAt = new Map<number, number[][]>();
   const ends = runs.flatMap(({ seed, table: { values } }) => {
+    for (let at = 0; at < values.length; at += width) {
+      const step = values[at + stepColumn]!;
+      let columns = columnsAt.get(step);
+      if (!columns) columnsAt.set(step, (columns = metricsColumns.map(() => [])));
+      for (let c = 0; c < width; c++) columns[c]!.push(values[at + c]!);
+    }
     if (values.length === 0) return [];
     const last = values.subarray(-width);
     return [{ seed, lastStep: last[stepColumn]!, lastEpoch: last[metricsColumns.indexOf('epoch')]! }];
   });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
-    steps: [...rowOf].map(([step, row]) => mergedStep(step, (column) => merged[row * width + column]!)),
+    steps: [...columnsAt].sort(([a], [b]) => a - b).map(([step, columns]) => mergeStep(step, columns)),
     seeds: ends.map(({ seed }) => seed),
     endedEarly: ends.filter((end) => end.lastStep < lastStep),
   };
@@ -68,36 +72,9 @@ function mergeTables(runs: readonly { readonly seed: number; readonly table: Met
 const width = metricsColumns.length;
 const stepColumn = metricsColumns.indexOf('step');
 
-/** All that any table has, in order. */
-function stepsOf(tables: readonly MetricsTable[]): number[] {
-  const steps = new Set<number>();
-  for (const { values } of tables) for (let at = stepColumn; at < values.length; at += width) steps.add(values[at]!);
-  return [...steps].sort((a, b) => a - b);
-}
-
-/** Of every column at every step: [steps * width]. */
-function statisticsOf(tables: readonly MetricsTable[], rowOf: ReadonlyMap<number, number>): MergedValue[] {
-  const size = rowOf.size * width;
-  const [counts, sums, squares] = [new Int32Array(size), new Float64Array(size), new Float64Array(size)];
-  const forFinite = (visit: (cell: number, value: number) => void): void => {
-    for (const { values } of tables) {
-      for (let at = 0; at < values.length; at += width) {
-        const cell = rowOf.get(values[at + stepColumn]!)! * width;
-        for (let c = 0; c < width; c++) if (Number.isFinite(values[at + c])) visit(cell + c, values[at + c]!);
-      }
-    }
-  };
-  forFinite((cell, value) => {
-    counts[cell]!++;
-    sums[cell]! += value;
-  });
-  const means = sums.map((sum, cell) => sum / counts[cell]!);
-  forFinite((cell, value) => void (squares[cell]! += (value - means[cell]!) ** 2));
-  return Array.from(counts, (n, cell) => ({ mean: means[cell]!, std: deviation(squares[cell]!, n), n }));
-}
-
-function mergedStep(step: number, at: (column: number) => MergedValue): MergedStep {
-  const of = (column: MetricsColumn): MergedValue => at(metricsColumns.indexOf(column));
+/** @param columns  the values of all seeds at one step, in the order of `metricsColumns` */
+function mergeStep(step: number, columns: readonly (readonly number[])[]): MergedStep {
+  const of = (column: MetricsColumn): MergedValue => statistics(columns[metricsColumns.indexOf(column)] ?? []);
   const values = metricNames.map((metric) => [metric, of(metric)] as const);
   return {
     step,
@@ -113,12 +90,7 @@ export function statistics(all: readonly number[]): MergedValue {
   const n = finite.length;
   const mean = finite.reduce((sum, value) => sum + value, 0) / n;
   const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: deviation(squares, n), n };
-}
-
-/** Of n values; null where there are too few. */
-function deviation(squares: number, n: number): number | null {
-  return n < 2 ? null : Math.sqrt(squares / (n - 1));
+  return { mean, std: n < 2 ? null : Math.sqrt(squares / (n - 1)), n };
 }
 
 /** What was trained, as far as a subtitle tells it; `epochs` of the longest run. */
@@ -152,7 +124,7 @@ type Readable = WithTable & { readonly record: RunRecord };
 /** What of runs is wanted; absent: all that is there. */
 export interface Wanted {
   readonly seeds?: readonly number[] | undefined;
-  /** Values of other metrics may be missing, NaN: to read many runs takes half the time then. */
+  /** Values of other metrics may be missing, NaN: to parse rows takes half the time then. */
   readonly metrics?: readonly Metric[] | undefined;
 }
 
@@ -189,7 +161,7 @@ export function fromStored({ tables, ...others }: StoredVariant): VariantRuns {
 export function readStored({ root, experiment, variant, seeds: wantedSeeds, metrics }: VariantOfStore): StoredVariant {
   const present = listSeeds(root, experiment, variant)
     .filter(({ seed }) => wantedSeeds?.includes(seed) ?? true)
-    .map((run) => withRows(run, metrics));
+    .map((run) => withTable(run, metrics));
   const readable = present.filter(isReadable);
   const counted = majority(readable);
   const [first] = counted;
@@ -215,7 +187,7 @@ function epochsOf({ record }: Readable): number {
   return record.spec.epochs;
 }
 
-function withRows(run: RunInfo, metrics?: readonly Metric[]): WithTable {
+function withTable(run: RunInfo, metrics?: readonly Metric[]): WithTable {
   const none = MetricsTable.of([]);
   if (!run.record) return { ...run, table: none };
   try {

@@ -55,17 +55,19 @@ export function parseMetrics(text: string, where: string): MetricsRow[] {
   return parseTable(text, where).rows();
 }
 
-function parseTable(text: string, where: string, wanted = metricsColumns.map(() => true)): MetricsTable {
+function parseTable(text: string, where: string, metrics: readonly Metric[] = metricNames): MetricsTable {
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  return parsePlain(whole, wanted) ?? parseAny(whole, where);
+  return parsePlain(whole, metrics) ?? parseAny(whole, where);
 }
 
 /**
  * What hbp itself writes, twenty times as fast as any CSV file; undefined for anything else, also for what is wrong: to
- * say what that is the other way is there. Of columns that are not wanted it makes NaN.
+ * say what that is the other way is there. Of metrics that are not wanted it makes NaN.
  */
-function parsePlain(text: string, wanted: readonly boolean[]): MetricsTable | undefined {
+function parsePlain(text: string, metrics: readonly Metric[]): MetricsTable | undefined {
   if (!text.startsWith(metricsHeader)) return undefined;
+  const skipped = new Set<MetricsColumn>(metricNames.filter((name) => !metrics.includes(name)));
+  const wanted = metricsColumns.map((column) => !skipped.has(column));
   const width = metricsColumns.length;
   const values = new Float64Array((countLines(text) - 1) * width);
   let before = -Infinity;
@@ -75,9 +77,12 @@ function parsePlain(text: string, wanted: readonly boolean[]): MetricsTable | un
       const end = column < width - 1 ? text.indexOf(',', at) : lineEnd;
       if (end < 0 || end > lineEnd) return undefined;
       if (text.charCodeAt(at) <= 32 || text.charCodeAt(end - 1) <= 32) return undefined;
-      const field = wanted[column] ? text.slice(at, end) : 'NaN';
-      const value = Number(field); // not a number, too, where a field too many is in it
-      if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return undefined;
+      let value = NaN;
+      if (wanted[column]) {
+        const field = text.slice(at, end);
+        value = Number(field); // not a number, too, where a field too many is in it
+        if (field === '' || (Number.isNaN(value) && field !== 'NaN')) return undefined;
+      }
       values[row + column] = value;
       at = end + 1;
     }
@@ -146,12 +151,7 @@ export function readTable(dir: string, metrics: readonly Metric[] = metricNames)
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new DataError(`${path}: ${missing ? 'missing' : `unreadable: ${messageOf(error)}`}`, { cause: error });
   }
-  const notWanted = metricNames.filter((name) => !metrics.includes(name)) as readonly MetricsColumn[];
-  return parseTable(
-    text,
-    path,
-    metricsColumns.map((column) => !notWanted.includes(column)),
-  );
+  return parseTable(text, path, metrics);
 }
 
 /** Its rows. Throws as `readTable`. */

@@ -1,7 +1,7 @@
 /** Where figures and tables take their curves from, whatever keeps them: a run store, the authors' archive. */
 import type { ExpandedVariant } from '../config/expand.js';
 import type { Metric } from '../config/schema.js';
-import { fromStored, readStored, type VariantOfStore, type VariantRuns } from './merge.js';
+import { readVariant, type VariantRuns } from './merge.js';
 import { readAhead } from './read-ahead.js';
 
 export interface RunSource {
@@ -24,14 +24,11 @@ export interface VariantOfExperiment {
 
 /** The runs below a folder that `hbp run` wrote, of their metrics those named; absent: all. */
 export function storeSource(root: string, name: string, metrics?: readonly Metric[]): RunSource {
-  const placeOf = (experiment: string, variant: ExpandedVariant): VariantOfStore => ({
-    ...{ root, experiment, metrics },
-    variant: variant.name,
-  });
   return readingOnce(
     { name, from: root },
-    (experiment, variant) => fromStored(readStored(placeOf(experiment, variant))),
-    (variants) => readAhead(variants.map(({ experiment, variant }) => placeOf(experiment, variant))),
+    (experiment, variant) => readVariant(root, experiment, variant.name, { metrics }),
+    (variants) =>
+      readAhead(variants.map(({ experiment, variant: { name: variant } }) => ({ root, experiment, variant, metrics }))),
   );
 }
 
