@@ -31,7 +31,7 @@ it('exports the recorded runs, and imports what it exported', async () => {
   const exported = await hbp('export', '--format', 'original', 'exp01', '--original', '--out', 'dat');
   expect(exported).toMatchObject({ code: 0, stderr: '' });
   expect(exported.stdout).toMatch(
-    /exp01\/sgd +0 +\d+ +exp01_reproduce_chen_figures\/cifar10\/batch_500_lr_0\.1_mom_0\.9_opt_sgd/,
+    /exp01\/sgd +0\S* +\d+.* +exp01_reproduce_chen_figures\/cifar10\/batch_500_lr_0\.1_mom_0\.9_opt_sgd/,
   );
   const imported = await hbp('data', 'import', 'paper', 'dat', '--json');
   expect(imported).toMatchObject({ code: 0, stderr: '' });
@@ -76,7 +76,9 @@ describe('within a process', () => {
       '--force',
       '--json',
     );
-    expect(JSON.parse(json)).toMatchObject([{ experiment: 'exp02', variant: 'blocks-1', files: 1 }, {}, {}, {}]);
+    const recorded = fileURLToPath(new URL('../../data/original/exp02/blocks-1', import.meta.url));
+    const files = readdirSync(recorded).length; // one for each seed that is recorded
+    expect(JSON.parse(json)).toMatchObject([{ experiment: 'exp02', variant: 'blocks-1', files }, {}, {}, {}]);
   });
 
   it('says what is not there', async () => {
