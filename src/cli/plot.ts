@@ -4,10 +4,11 @@ import { ConfigError, DataError } from '../errors.js';
 import { withActivation } from '../lab/config/activation.js';
 import { variantsOf } from '../lab/config/expand.js';
 import { loadAllExperiments, loadExperiment, loadFurtherExperiments } from '../lab/config/load.js';
-import type { Activation, Experiment, Metric } from '../lab/config/schema.js';
+import type { Activation, Experiment } from '../lab/config/schema.js';
 import { figureFormats, type FigureFormat } from '../lab/figures/format.js';
 import { type FigurePlan, planFigures, type PlannedLine, selectFigures } from '../lab/figures/plan.js';
 import type { FigureSources, PlottedFigure } from '../lab/figures/index.js';
+import type { Wanted } from '../lab/results/merge.js';
 import { originalRuns, ownRuns } from './sources.js';
 import { listParser } from './arguments.js';
 import { activationOption, folders, print, printJson } from './shared.js';
@@ -60,10 +61,7 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   const { experiments, selected } = loadSelected(names, flags.activation);
   const all = planFigures(experiments);
   const named = names.length > 0 ? selectFigures(all, selected) : undefined;
-  const sources = await sourcesOf(
-    flags,
-    named?.map(({ metric }) => metric),
-  );
+  const sources = await sourcesOf(flags, named && drawnOf(named));
   const [{ plotFigures }] = await Promise.all([
     // Drawing libraries take longer to load than all else: only this command pays for them.
     import('../lab/figures/plot.js'),
@@ -98,10 +96,15 @@ function checkSources(flags: PlotFlags): void {
   }
 }
 
-async function sourcesOf(flags: PlotFlags, metrics?: readonly Metric[]): Promise<FigureSources> {
-  if (!flags.original) return { source: ownRuns(flags, metrics) };
+/** What of the runs the figures draw. */
+function drawnOf(plans: readonly FigurePlan[]): Wanted {
+  return { metrics: plans.map(({ metric }) => metric), meansOnly: plans.every(({ drawnAs }) => drawnAs === 'mean') };
+}
+
+async function sourcesOf(flags: PlotFlags, wanted?: Wanted): Promise<FigureSources> {
+  if (!flags.original) return { source: ownRuns(flags, wanted) };
   const originals = await originalRuns();
-  return flags.overlay ? { source: ownRuns(flags, metrics), behind: originals } : { source: originals };
+  return flags.overlay ? { source: ownRuns(flags, wanted), behind: originals } : { source: originals };
 }
 
 /**

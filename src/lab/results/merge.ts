@@ -7,7 +7,14 @@ import { stringify } from 'csv-stringify/sync';
 import { DataError } from '../../errors.js';
 import { metricNames, type Metric } from '../config/schema.js';
 import { listSeeds, type RunInfo } from './inspect.js';
-import { type MetricsColumn, metricsColumns, type MetricsRow, MetricsTable, readTable } from './metrics.js';
+import {
+  type MetricsColumn,
+  metricsColumns,
+  type MetricsRow,
+  MetricsTable,
+  readTable,
+  timeColumns,
+} from './metrics.js';
 import type { RunSpec } from '../config/spec.js';
 import type { RunRecord } from './record.js';
 import { specDifferences, trajectoryHash } from './spec-hash.js';
@@ -47,15 +54,23 @@ export function mergeSeeds(runs: readonly SeedRows[]): Merged {
   return mergeTables(runs.map(({ seed, rows }) => ({ seed, table: MetricsTable.of(rows) })));
 }
 
-/** The same of tables, which thousands of runs can hold in memory. */
-function mergeTables(runs: readonly { readonly seed: number; readonly table: MetricsTable }[]): Merged {
+/**
+ * The same of tables, which thousands of runs can hold in memory.
+ *
+ * @param wanted  other columns come out as if they had no values
+ */
+function mergeTables(
+  runs: readonly { readonly seed: number; readonly table: MetricsTable }[],
+  wanted: readonly MetricsColumn[] = metricsColumns,
+): Merged {
+  const columnsOfRow = wanted.map((column) => metricsColumns.indexOf(column));
   const columnsAt = new Map<number, number[][]>();
   const ends = runs.flatMap(({ seed, table: { values } }) => {
     for (let at = 0; at < values.length; at += width) {
       const step = values[at + stepColumn]!;
       let columns = columnsAt.get(step);
       if (!columns) columnsAt.set(step, (columns = metricsColumns.map(() => [])));
-      for (let c = 0; c < width; c++) columns[c]!.push(values[at + c]!);
+      for (const c of columnsOfRow) columns[c]!.push(values[at + c]!);
     }
     if (values.length === 0) return [];
     const last = values.subarray(-width);
@@ -126,6 +141,8 @@ export interface Wanted {
   readonly seeds?: readonly number[] | undefined;
   /** Values of other metrics may be missing, NaN: to parse rows takes half the time then. */
   readonly metrics?: readonly Metric[] | undefined;
+  /** The curve of all seeds alone: neither `runs` nor `records`, most of what a thread hands over. */
+  readonly meansOnly?: boolean | undefined;
 }
 
 /** A variant, what of it is wanted, and the run store that has it. */
@@ -158,16 +175,18 @@ export function fromStored({ tables, ...others }: StoredVariant): VariantRuns {
   };
 }
 
-export function readStored({ root, experiment, variant, seeds: wantedSeeds, metrics }: VariantOfStore): StoredVariant {
+export function readStored({ root, experiment, variant, ...wanted }: VariantOfStore): StoredVariant {
+  const { seeds: wantedSeeds, metrics = metricNames, meansOnly = false } = wanted;
+  const columns = [...(meansOnly ? timesOfMeans : timeColumns), ...metrics];
   const present = listSeeds(root, experiment, variant)
     .filter(({ seed }) => wantedSeeds?.includes(seed) ?? true)
-    .map((run) => withTable(run, metrics));
+    .map((run) => withTable(run, columns));
   const readable = present.filter(isReadable);
   const counted = majority(readable);
   const [first] = counted;
   return {
-    merged: mergeTables(counted),
-    tables: counted.map(({ seed, table: { values } }) => ({ seed, values })),
+    merged: mergeTables(counted, columns),
+    tables: meansOnly ? [] : counted.map(({ seed, table: { values } }) => ({ seed, values })),
     training: first ? { ...first.record.spec, epochs: Math.max(...counted.map(epochsOf)) } : null,
     missingSeeds: (wantedSeeds ?? []).filter((seed) => !present.some((run) => run.seed === seed)),
     unfinished: present
@@ -179,19 +198,22 @@ export function readStored({ root, experiment, variant, seeds: wantedSeeds, metr
           .map(({ seed, record }) => ({ seed, differences: differences(first.record, record) }))
       : [],
     remarks: [],
-    records: counted.map(({ record }) => record),
+    ...(!meansOnly && { records: counted.map(({ record }) => record) }),
   };
 }
+
+/** What `MergedStep` has besides metrics. */
+const timesOfMeans = ['step', 'epoch', 'wall_s'] as const;
 
 function epochsOf({ record }: Readable): number {
   return record.spec.epochs;
 }
 
-function withTable(run: RunInfo, metrics?: readonly Metric[]): WithTable {
+function withTable(run: RunInfo, columns: readonly MetricsColumn[]): WithTable {
   const none = MetricsTable.of([]);
   if (!run.record) return { ...run, table: none };
   try {
-    return { ...run, table: readTable(run.dir, metrics) };
+    return { ...run, table: readTable(run.dir, columns) };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
     return { ...run, state: 'unreadable', reason: error.message, table: none };

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { type Metric, metricNames } from '../config/schema.js';
+import { metricNames } from '../config/schema.js';
 import { DataError, messageOf, printable } from '../../errors.js';
 
-/** Columns of metrics.csv, in order. `step` counts optimiser steps, `epoch` samples seen / training samples. */
-export const metricsColumns = ['step', 'epoch', 'wall_s', 'train_wall_s', ...metricNames] as const;
+/** `step` counts optimiser steps, `epoch` samples seen / training samples. */
+export const timeColumns = ['step', 'epoch', 'wall_s', 'train_wall_s'] as const;
+
+/** Columns of metrics.csv, in order. */
+export const metricsColumns = [...timeColumns, ...metricNames] as const;
 
 export type MetricsColumn = (typeof metricsColumns)[number];
 
@@ -55,19 +58,18 @@ export function parseMetrics(text: string, where: string): MetricsRow[] {
   return parseTable(text, where).rows();
 }
 
-function parseTable(text: string, where: string, metrics: readonly Metric[] = metricNames): MetricsTable {
+function parseTable(text: string, where: string, columns: readonly MetricsColumn[] = metricsColumns): MetricsTable {
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  return parsePlain(whole, metrics) ?? parseAny(whole, where);
+  return parsePlain(whole, columns) ?? parseAny(whole, where);
 }
 
 /**
  * What hbp itself writes, twenty times as fast as any CSV file; undefined for anything else, also for what is wrong: to
- * say what that is the other way is there. Of metrics that are not wanted it makes NaN.
+ * say what that is the other way is there. Of columns that are not wanted it makes NaN.
  */
-function parsePlain(text: string, metrics: readonly Metric[]): MetricsTable | undefined {
+function parsePlain(text: string, columns: readonly MetricsColumn[]): MetricsTable | undefined {
   if (!text.startsWith(metricsHeader)) return undefined;
-  const skipped = new Set<MetricsColumn>(metricNames.filter((name) => !metrics.includes(name)));
-  const wanted = metricsColumns.map((column) => !skipped.has(column));
+  const wanted = metricsColumns.map((column) => columns.includes(column));
   const width = metricsColumns.length;
   const values = new Float64Array((countLines(text) - 1) * width);
   let before = -Infinity;
@@ -139,10 +141,10 @@ function parseAny(whole: string, where: string): MetricsTable {
 /**
  * The metrics file in a run folder, also while it is being written.
  *
- * @param metrics  the columns that are wanted besides those of steps and times: numbers of others may be missing, NaN
+ * @param columns  those that are wanted, `step` among them: numbers of others may be missing, NaN
  * @throws DataError  the file is missing or as in `parseMetrics`
  */
-export function readTable(dir: string, metrics: readonly Metric[] = metricNames): MetricsTable {
+export function readTable(dir: string, columns?: readonly MetricsColumn[]): MetricsTable {
   const path = join(dir, metricsFile);
   let text: string;
   try {
@@ -151,7 +153,7 @@ export function readTable(dir: string, metrics: readonly Metric[] = metricNames)
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new DataError(`${path}: ${missing ? 'missing' : `unreadable: ${messageOf(error)}`}`, { cause: error });
   }
-  return parseTable(text, path, metrics);
+  return parseTable(text, path, columns);
 }
 
 /** Its rows. Throws as `readTable`. */

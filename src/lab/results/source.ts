@@ -1,7 +1,6 @@
 /** Where figures and tables take their curves from, whatever keeps them: a run store, the authors' archive. */
 import type { ExpandedVariant } from '../config/expand.js';
-import type { Metric } from '../config/schema.js';
-import { readVariant, type VariantRuns } from './merge.js';
+import { readVariant, type VariantRuns, type Wanted } from './merge.js';
 import { readAhead } from './read-ahead.js';
 
 export interface RunSource {
@@ -22,13 +21,15 @@ export interface VariantOfExperiment {
   readonly variant: ExpandedVariant;
 }
 
-/** The runs below a folder that `hbp run` wrote, of their metrics those named; absent: all. */
-export function storeSource(root: string, name: string, metrics?: readonly Metric[]): RunSource {
+/** The runs below a folder that `hbp run` wrote, of them what is wanted. */
+export function storeSource(root: string, name: string, wanted: Wanted = {}): RunSource {
   return readingOnce(
     { name, from: root },
-    (experiment, variant) => readVariant(root, experiment, variant.name, { metrics }),
+    (experiment, variant) => readVariant(root, experiment, variant.name, wanted),
     (variants) =>
-      readAhead(variants.map(({ experiment, variant: { name: variant } }) => ({ root, experiment, variant, metrics }))),
+      readAhead(
+        variants.map(({ experiment, variant: { name: variant } }) => ({ ...wanted, root, experiment, variant })),
+      ),
   );
 }
 
