@@ -35,6 +35,7 @@ const help = `Usage: node dist-bench/main.js <command> [options]      (after npm
     --only <pattern>    those variants whose names match
     --state <name>      start or trained (both)
     --data <dir>        where the pictures of CIFAR-10 are (data/datasets)
+    --resume            go on with what --out has
     --repetitions, --quick, --out (bench/results/experiments.json)
   states                the states in the middle of training, by training: bench/states
     --only <pattern>    those experiments whose names match
@@ -71,6 +72,7 @@ const { values, positionals } = parseArgs({
     steps: { type: 'string' },
     reference: { type: 'string' },
     device: { type: 'string', default: 'cpu' },
+    resume: { type: 'boolean', default: false },
     state: { type: 'string' },
     data: { type: 'string' },
     by: { type: 'string' },
@@ -102,6 +104,7 @@ const commands: Record<string, () => Promise<unknown>> = {
       states: values.state === undefined ? ['start', 'trained'] : [stateName(values.state)],
       reference: values.reference,
       device: values.device,
+      resume: values.resume,
     }),
   scaling: () => runScaling(common('scaling')),
   states: async () => {

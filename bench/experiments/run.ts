@@ -1,5 +1,5 @@
 /** `experiments`: the steps of all variants, at the start and in the middle of training, into a JSON file and tables. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../../dist/errors.js';
@@ -7,6 +7,7 @@ import { say } from '../say.js';
 import { writeBatch } from './floats.js';
 import { measureVariant } from './measure.js';
 import { loadPictures } from './pictures.js';
+import { commit, machine } from '../machine.js';
 import { provenance } from './provenance.js';
 import { stepLine, stepReport } from './report.js';
 import type { ExperimentResults, Failure, State, StepRow } from './results.js';
@@ -26,7 +27,10 @@ export interface ExperimentsOptions {
   readonly dataDir: string | undefined;
   readonly repetitions: number | undefined;
   readonly quick: boolean;
+  /** Written anew after every row. */
   readonly out: string;
+  /** Measures what `out` lacks and keeps its rows; it must be of the same commit, threads and batches. */
+  readonly resume: boolean;
 }
 
 const quickBatch = 4;
@@ -40,17 +44,26 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const dataset = await loadPictures(options.dataDir, quick ? 100 : undefined);
   const { speeds, about: aboutSpeeds } = await measureSpeeds(threads);
   const scratch = mkdtempSync(join(tmpdir(), 'hbp-bench-'));
-  const rows: StepRow[] = [];
-  const failures: Failure[] = [];
-  const states: Record<string, string> = {};
-  let about: Record<string, string> = { speeds: aboutSpeeds };
   const repetitions = options.repetitions ?? (quick ? 1 : 5);
+  const kept = options.resume ? readKept(options.out, { quick, threads, repetitions }) : null;
+  const rows: StepRow[] = [...(kept?.rows ?? [])];
+  const failures: Failure[] = [];
+  const states: Record<string, string> = { ...kept?.states };
+  let about: Record<string, string> = { ...kept?.about, speeds: aboutSpeeds };
+  const results = (): ExperimentResults => ({
+    ...provenance({ quick, threads, about, pictures: dataset.source, speeds }, loadBefore),
+    repetitions,
+    states,
+    rows,
+    failures,
+  });
   try {
     for (const variant of benchVariants(options.only)) {
       const batch = quick ? quickBatch : variant.batch;
       const pictures = join(scratch, 'batch.f32');
       writeBatch(pictures, dataset, batch);
       for (const state of options.states) {
+        if (kept?.rows.some((row) => row.variant === variant.name && row.state === state)) continue;
         const fail = (reason: string): void => {
           failures.push({ variant: variant.name, state, reason });
           say(`${variant.name}, ${state}: not measured: ${reason}`);
@@ -80,6 +93,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
           );
           about = { ...about, ...measured.about };
           rows.push(measured.row);
+          write(options.out, results());
           say(stepLine(measured.row));
         } catch (error) {
           fail(messageOf(error));
@@ -89,16 +103,29 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   } finally {
     rmSync(scratch, { recursive: true });
   }
-  const results: ExperimentResults = {
-    ...provenance({ quick, threads, about, pictures: dataset.source, speeds }, loadBefore),
-    repetitions,
-    states,
-    rows,
-    failures,
-  };
-  mkdirSync(dirname(options.out), { recursive: true });
-  writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`);
-  say(stepReport(results));
+  const all = results();
+  write(options.out, all);
+  say(stepReport(all));
   say(`written to ${options.out}`);
-  return results;
+  return all;
+}
+
+function write(out: string, results: ExperimentResults): void {
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+/** @throws Error  the file is of another measurement */
+function readKept(
+  out: string,
+  now: Pick<ExperimentResults, 'quick' | 'threads' | 'repetitions'>,
+): ExperimentResults | null {
+  if (!existsSync(out)) return null;
+  const kept = JSON.parse(readFileSync(out, 'utf8')) as ExperimentResults;
+  const differs =
+    kept.commit !== commit() || kept.machine.cpu !== machine().cpu
+      ? 'commit or machine'
+      : (['quick', 'threads', 'repetitions'] as const).find((name) => kept[name] !== now[name]);
+  if (differs === undefined) return kept;
+  throw new Error(`${out} was measured with other ${differs}: give another --out, or leave out --resume`);
 }
