@@ -34,7 +34,7 @@ template <class R>
 static inline float foldLanes(Floats v) {
   float x[kLanes];
   store(x, v);
-  for (int half = 8; half > 0; half /= 2)
+  for (int half = kLanes / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) x[i] = R::combine(all(x[i]), all(x[i + half]))[0];
   return x[0];
 }

@@ -1,5 +1,5 @@
-// Sixteen floats at a time, in the vector extensions of GCC and Clang: no intrinsics, so that one source serves every
-// instruction set. On narrower machines the compiler splits a vector into several registers.
+// As many floats at a time as a register holds, in the vector extensions of GCC and Clang: no intrinsics, so that one
+// source serves every instruction set. Not more: of longer vectors GCC makes scalar code where they are compared.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,12 +10,20 @@
 
 namespace HBP_ISA {
 
-typedef float Floats __attribute__((vector_size(64)));
-typedef int32_t Ints __attribute__((vector_size(64)));
-typedef float UnalignedFloats __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t UnalignedInts __attribute__((vector_size(64), aligned(4), may_alias));
+#if defined(__AVX512F__)
+#define HBP_REGISTER 64
+#elif defined(__AVX2__)
+#define HBP_REGISTER 32
+#else
+#define HBP_REGISTER 16
+#endif
 
-constexpr int64_t kLanes = 16;
+typedef float Floats __attribute__((vector_size(HBP_REGISTER)));
+typedef int32_t Ints __attribute__((vector_size(HBP_REGISTER)));
+typedef float UnalignedFloats __attribute__((vector_size(HBP_REGISTER), aligned(4), may_alias));
+typedef int32_t UnalignedInts __attribute__((vector_size(HBP_REGISTER), aligned(4), may_alias));
+
+constexpr int64_t kLanes = HBP_REGISTER / sizeof(float);
 
 static inline Floats load(const float* p) { return *reinterpret_cast<const UnalignedFloats*>(p); }
 static inline void store(float* p, Floats v) { *reinterpret_cast<UnalignedFloats*>(p) = v; }
@@ -49,7 +57,7 @@ static inline Floats absolute(Floats v) { return floatsOf(bitsOf(v) & 0x7fffffff
 static inline float sumOf(Floats v) {
   float x[kLanes];
   store(x, v);
-  for (int half = 8; half > 0; half /= 2)
+  for (int half = kLanes / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) x[i] += x[i + half];
   return x[0];
 }
