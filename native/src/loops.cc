@@ -9,7 +9,7 @@
 #include "loops/factor.h"
 #include "loops/pooling.h"
 #include "loops/reduce.h"
-#if defined(__AVX512F__)
+#if HBP_REGISTER >= 32
 #include "loops/chosen.h"
 #endif
 
@@ -27,7 +27,7 @@ const Loops& HBP_LOOPS() {
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
       sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
       rowsProduct,
-#if defined(__AVX512F__)
+#if HBP_REGISTER >= 32
       placesSize,        findPlaces, convolveChosen, convolveTransposedChosen, correlateChosen,
 #else
       nullptr,           nullptr,   nullptr,   nullptr,     nullptr,

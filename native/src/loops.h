@@ -128,7 +128,7 @@ struct Loops {
 
   /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
   void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
-  /** How many numbers a picture has in `findPlaces`; this and the next four are null without AVX-512. */
+  /** How many numbers a picture has in `findPlaces`; this and the next four are null without AVX2. */
   int64_t (*placesSize)(const ChosenConvolution& shape);
   /** What pooling chose, prepared for calculating there; see places.h. */
   void (*findPlaces)(const ChosenConvolution& shape, const float* chosen, uint16_t* places);

@@ -4,15 +4,15 @@
 // each row of the kernel. Where the channels do not fill whole vectors, each patch gets runs of its own, filled up with
 // zeros: vectors that cross a line of the cache take twice as long to read. Weights go to [out][kernel row][run].
 //
-// For AVX-512 alone: with half the registers of half the length the compiler keeps sums in memory, and oneDNN's whole
-// convolution is faster.
+// For AVX-512 and AVX2; plain x86-64 has too few registers of too few numbers.
 #pragma once
 #include "places.h"
 
 namespace HBP_ISA {
 
 constexpr int kDots = 8;       // dot products at a time
-constexpr int kMostSums = 20;  // vectors that are summed in registers
+// Vectors that are summed in registers: of 32, or of 16.
+constexpr int kMostSums = HBP_REGISTER == 64 ? 20 : 12;
 
 /** weights [kh, kw, in, out] to [out][patch]. */
 static void arrangeWeights(const PatchLayout& l, const float* weights, float* arranged) {
@@ -337,7 +337,7 @@ template <int B, class Z>
 static inline void addWeights(Z, const PatchLayout& l, const float* weights, const uint16_t* sorted, const uint16_t* output,
                               int64_t count, const float* factors, int64_t factorsStride, float* patch) {
   constexpr int R = Z::rows, S = Z::vectors, P = R * S;
-  constexpr bool isShort = B * P <= 8;  // then there are two sums, as one addition waits for another
+  constexpr bool isShort = B * P <= (HBP_REGISTER == 64 ? 8 : 6);  // then there are two sums, as one addition waits for another
   Floats even[B * P] = {}, odd[B * P] = {};
   const auto add = [&](int64_t k, Floats(&sum)[B * P]) __attribute__((always_inline)) {
     const float* w = weights + output[k] * (P * kLanes);
@@ -404,7 +404,7 @@ static void cutWeights(const PatchLayout& l, const Pieces& pieces, const float* 
 
 /** Vectors of a piece whose weights, those of all outputs, stay in the nearest cache or all but. */
 static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
-  constexpr int64_t kVectors = 640, kLeast = 6;
+  constexpr int64_t kVectors = 640 * 16 / kLanes, kLeast = 6;
   return least(mostSums, most(kLeast, kVectors / l.outputs));
 }
 

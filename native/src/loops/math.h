@@ -1,4 +1,4 @@
-// Elementary functions of sixteen floats: range reduction and minimax polynomials (Cephes' coefficients for single
+// Elementary functions of vectors of floats: range reduction and minimax polynomials (Cephes' coefficients for single
 // precision), relative error a few units in the last place. NaN stays NaN, infinities go where they should.
 #pragma once
 #include "simd.h"

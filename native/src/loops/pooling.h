@@ -1,4 +1,4 @@
-// Pooling windows over pictures [n, height, width, channels], sixteen channels at a time.
+// Pooling windows over pictures [n, height, width, channels], a vector of channels at a time.
 #pragma once
 #include "elementwise.h"
 

@@ -199,7 +199,7 @@ const factorProduct: NativeKernel = ({ inputs, backend }) => {
   return to;
 };
 
-/** @param isa  the instruction set of the addon's loops: some kernels are for AVX-512 alone */
+/** @param isa  the instruction set of the addon's loops: some kernels are not for plain processors */
 export function curvatureKernels(isa: string): KernelTable {
   return {
     HbpProjectRows: projectRows,
@@ -208,7 +208,7 @@ export function curvatureKernels(isa: string): KernelTable {
     HbpFactorProduct: factorProduct,
     HbpDerivativeMeans: derivativeMeans,
     HbpCurveLink: curveLink,
-    ...(isa === 'avx512' && {
+    ...(isa !== 'base' && {
       HbpChosenPlaces: chosenPlaces,
       HbpConvolveChosen: convolveChosen,
       HbpConvolveTransposedChosen: convolveTransposedChosen,
