@@ -49,12 +49,13 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const rows: StepRow[] = [...(kept?.rows ?? [])];
   const failures: Failure[] = [];
   const states: Record<string, string> = { ...kept?.states };
+  const names = benchVariants().map(({ name }) => name);
   let about: Record<string, string> = { ...kept?.about, speeds: aboutSpeeds };
   const results = (): ExperimentResults => ({
     ...provenance({ quick, threads, about, pictures: dataset.source, speeds }, loadBefore),
     repetitions,
     states,
-    rows,
+    rows: names.flatMap((name) => rows.filter(({ variant }) => variant === name)),
     failures,
   });
   try {
