@@ -87,7 +87,7 @@ export interface Provenance {
   /** What both sides and the measurement of the speeds say of themselves. */
   readonly about: Readonly<Record<string, string>>;
   readonly threads: number;
-  /** Where the pictures come from. */
+  /** Which they are, with the fingerprint of their bytes. */
   readonly pictures: string;
   readonly speeds: Speeds | null;
   /** Load average over a minute when it began and when it ended. */

@@ -52,7 +52,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const names = benchVariants().map(({ name }) => name);
   let about: Record<string, string> = { ...kept?.about, speeds: aboutSpeeds };
   const results = (): ExperimentResults => ({
-    ...provenance({ quick, threads, about, pictures: dataset.source, speeds }, loadBefore),
+    ...provenance({ quick, threads, about, pictures: `${dataset.name}, ${dataset.fingerprint}`, speeds }, loadBefore),
     repetitions,
     states,
     rows: names.flatMap((name) => rows.filter(({ variant }) => variant === name)),

@@ -87,7 +87,10 @@ export async function runScaling(options: ScalingOptions): Promise<ScalingResult
   }
   const about = { ours: info, speeds: aboutSpeeds };
   const results: ScalingResults = {
-    ...provenance({ quick, threads: cores, about, pictures: dataset.source, speeds }, loadBefore),
+    ...provenance(
+      { quick, threads: cores, about, pictures: `${dataset.name}, ${dataset.fingerprint}`, speeds },
+      loadBefore,
+    ),
     scaling,
     failures,
   };
