@@ -1,16 +1,20 @@
 /** What a measurement of steps was made on, and why it may be of no use. */
 import { loadavg } from 'node:os';
+import type { Dataset } from '../../dist/lab/datasets/dataset.js';
 import { commit, machine, versions } from '../machine.js';
 import type { Speeds } from './floor.js';
 import type { Provenance } from './results.js';
 
 /** Call it when the measurement has ended. */
 export function provenance(
-  measured: {
+  {
+    dataset,
+    ...measured
+  }: {
     readonly quick: boolean;
     readonly threads: number;
     readonly about: Readonly<Record<string, string>>;
-    readonly pictures: string;
+    readonly dataset: Pick<Dataset, 'name' | 'fingerprint'>;
     readonly speeds: Speeds | null;
   },
   loadBefore: number,
@@ -21,6 +25,7 @@ export function provenance(
     machine: machine(),
     versions: versions(),
     ...measured,
+    pictures: `${dataset.name}, ${dataset.fingerprint}`,
     load: [loadBefore, loadavg()[0] ?? NaN],
   };
 }

@@ -1,13 +1,14 @@
 /** `experiments`: the steps of all variants, at the start and in the middle of training, into a JSON file and tables. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../../dist/errors.js';
+import { writeWhole } from '../../dist/lab/whole-file.js';
+import { commit, machine } from '../machine.js';
 import { say } from '../say.js';
 import { writeBatch } from './floats.js';
 import { measureVariant } from './measure.js';
 import { loadPictures } from './pictures.js';
-import { commit, machine } from '../machine.js';
 import { provenance } from './provenance.js';
 import { stepLine, stepReport } from './report.js';
 import type { ExperimentResults, Failure, State, StepRow } from './results.js';
@@ -29,7 +30,7 @@ export interface ExperimentsOptions {
   readonly quick: boolean;
   /** Written anew after every row. */
   readonly out: string;
-  /** Measures what `out` lacks and keeps its rows; it must be of the same commit, threads and batches. */
+  /** Measures what `out` lacks and keeps its rows; it must be of the same commit, machine, threads and repetitions. */
   readonly resume: boolean;
 }
 
@@ -52,7 +53,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const names = benchVariants().map(({ name }) => name);
   let about: Record<string, string> = { ...kept?.about, speeds: aboutSpeeds };
   const results = (): ExperimentResults => ({
-    ...provenance({ quick, threads, about, pictures: `${dataset.name}, ${dataset.fingerprint}`, speeds }, loadBefore),
+    ...provenance({ quick, threads, about, dataset, speeds }, loadBefore),
     repetitions,
     states,
     rows: names.flatMap((name) => rows.filter(({ variant }) => variant === name)),
@@ -113,7 +114,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
 
 function write(out: string, results: ExperimentResults): void {
   mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`);
+  writeWhole(out, `${JSON.stringify(results, null, 2)}\n`);
 }
 
 /** @throws Error  the file is of another measurement */

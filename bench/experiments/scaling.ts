@@ -87,10 +87,7 @@ export async function runScaling(options: ScalingOptions): Promise<ScalingResult
   }
   const about = { ours: info, speeds: aboutSpeeds };
   const results: ScalingResults = {
-    ...provenance(
-      { quick, threads: cores, about, pictures: `${dataset.name}, ${dataset.fingerprint}`, speeds },
-      loadBefore,
-    ),
+    ...provenance({ quick, threads: cores, about, dataset, speeds }, loadBefore),
     scaling,
     failures,
   };

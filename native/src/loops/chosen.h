@@ -11,8 +11,10 @@
 namespace HBP_ISA {
 
 constexpr int kDots = 8;       // dot products at a time
-// Vectors that are summed in registers: of 32, or of 16.
+// Vectors that are summed in registers, of which AVX-512 has 32 and AVX2 16; and so many at most in two sums each, as one
+// addition waits for another.
 constexpr int kMostSums = HBP_REGISTER == 64 ? 20 : 12;
+constexpr int kMostInTwo = HBP_REGISTER == 64 ? 8 : 6;
 
 /** weights [kh, kw, in, out] to [out][patch]. */
 static void arrangeWeights(const PatchLayout& l, const float* weights, float* arranged) {
@@ -337,7 +339,7 @@ template <int B, class Z>
 static inline void addWeights(Z, const PatchLayout& l, const float* weights, const uint16_t* sorted, const uint16_t* output,
                               int64_t count, const float* factors, int64_t factorsStride, float* patch) {
   constexpr int R = Z::rows, S = Z::vectors, P = R * S;
-  constexpr bool isShort = B * P <= (HBP_REGISTER == 64 ? 8 : 6);  // then there are two sums, as one addition waits for another
+  constexpr bool isShort = B * P <= kMostInTwo;
   Floats even[B * P] = {}, odd[B * P] = {};
   const auto add = [&](int64_t k, Floats(&sum)[B * P]) __attribute__((always_inline)) {
     const float* w = weights + output[k] * (P * kLanes);
@@ -404,7 +406,7 @@ static void cutWeights(const PatchLayout& l, const Pieces& pieces, const float* 
 
 /** Vectors of a piece whose weights, those of all outputs, stay in the nearest cache or all but. */
 static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
-  constexpr int64_t kVectors = 640 * 16 / kLanes, kLeast = 6;
+  constexpr int64_t kVectors = 10240 / kLanes, kLeast = 6;
   return least(mostSums, most(kLeast, kVectors / l.outputs));
 }
 

@@ -202,6 +202,20 @@ describe('a variant of a run store', () => {
     expect(unfinished).toMatchObject([{ seed: 0, reason: expect.stringContaining('metrics.csv:2') as unknown }]);
   });
 
+  test('where means alone are wanted, they are the same, without the runs', () => {
+    make({ seed: 0 });
+    make({ seed: 1 });
+    const metrics = ['train_loss'] as const;
+    const [all, means] = [{}, { meansOnly: true }].map((wanted) =>
+      readVariant(folder.path, 'exp01', 'sgd', { metrics, ...wanted }),
+    );
+    expect(means!.merged).toEqual(all!.merged);
+    expect(means!.merged.steps[0]!.values.train_loss.n).toBe(2);
+    expect(all).toMatchObject({ runs: [{ seed: 0 }, { seed: 1 }], records: [{}, {}] });
+    expect(means!.runs).toEqual([]);
+    expect(means).not.toHaveProperty('records');
+  });
+
   test('a shorter run counts as the beginning of a longer one', () => {
     make({ seed: 0, epochs: 7 }, 'done', 4);
     make({ seed: 1 }, 'done', 2);
