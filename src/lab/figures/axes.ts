@@ -20,7 +20,7 @@ const stepCounts = [6, 5, 7];
 export function axesOf({ series, xMax, yMax, yKind, yScale }: FigureData): { readonly x: Axis; readonly y: Axis } {
   const points = series.flatMap(({ curves, behind = [] }) => [...curves, ...behind].flat());
   const drawn = points.filter(({ mean }) => Number.isFinite(mean));
-  const xEnd = xMax ?? Math.max(...drawn.map(({ x }) => x));
+  const xEnd = xMax ?? extent(drawn.map(({ x }) => x))[1];
   const values = drawn
     .filter(({ x }) => x <= xEnd)
     .flatMap(({ mean, std }) => [
@@ -29,8 +29,9 @@ export function axesOf({ series, xMax, yMax, yKind, yScale }: FigureData): { rea
       mean < 0 ? mean - (std ?? 0) : Math.max(0, mean - (std ?? 0)),
     ])
     .filter(Number.isFinite);
-  const highest = Math.min(Math.max(...values), yMax ?? Infinity, yKind === 'fraction' ? 1 : Infinity);
-  const lowest = yKind === 'fraction' ? 0 : Math.min(...values);
+  const [least, most] = extent(values);
+  const highest = Math.min(most, yMax ?? Infinity, yKind === 'fraction' ? 1 : Infinity);
+  const lowest = yKind === 'fraction' ? 0 : least;
   const x = axis(0, xEnd, xMax === undefined);
   if (yScale === 'log') return { x, y: logAxis(drawn.map(({ mean }) => mean)) };
   const y = axis(lowest, highest, true);
@@ -54,7 +55,7 @@ function axis(low: number, high: number, nice: boolean): Axis {
 /** From the least to the greatest positive value. */
 function logAxis(values: readonly number[]): Axis {
   const positive = values.filter((value) => value > 0);
-  const [low, high] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [0.1, 1];
+  const [low, high] = positive.length > 0 ? extent(positive) : [0.1, 1];
   const log = (scale('log') as () => LinearScale)().domain([low, high > low ? high : 10 * low]);
   const [from = low, to = high] = log.domain();
   return { domain: [from, to], ticks: log.ticks(stepCounts[0] ?? 6), isLog: true };
@@ -62,6 +63,14 @@ function logAxis(values: readonly number[]): Axis {
 
 function lengthOf({ domain: [low, high] }: Axis): number {
   return high - low;
+}
+
+/** Least and greatest of however many values; [Infinity, -Infinity] of none. */
+export function extent(values: readonly number[]): [number, number] {
+  return values.reduce<[number, number]>(
+    ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
+    [Infinity, -Infinity],
+  );
 }
 
 interface LinearScale {

@@ -3,6 +3,7 @@ import type { DatasetName } from '../config/schema.js';
 import type { VariantRuns } from '../results/merge.js';
 import { distinct, ranges, remarksOf, together } from '../results/remarks.js';
 import type { RunSource } from '../results/source.js';
+import { extent } from './axes.js';
 import type { FigurePlan, PlannedLine } from './plan.js';
 import type { Curve, FigureData, Series, SeriesPoint } from './spec.js';
 import { lineStyles } from './style.js';
@@ -128,7 +129,7 @@ function xLimit({ x, publishedXMax }: FigurePlan, series: readonly Series[], pub
   if (published && publishedXMax !== undefined) return { xMax: publishedXMax };
   if (x === 'epoch') return {};
   const ends = series
-    .map(({ curves, behind = [] }) => Math.max(...[...curves, ...behind].flat().map((point) => point.x)))
+    .map(({ curves, behind = [] }) => extent([...curves, ...behind].flat().map((point) => point.x))[1])
     .sort((a, b) => b - a);
   const end = ends[1] ?? ends[0];
   return end === undefined || end <= 0 ? {} : { xMax: end };
@@ -144,7 +145,7 @@ const exploded = 4;
 function yLimit(series: readonly Series[]): { yMax: number; beyond: string[] } | undefined {
   const lines = series.map(({ label, curves, behind = [] }) => {
     const points = [...curves, ...behind].flat().filter(({ mean }) => Number.isFinite(mean));
-    const highest = (values: readonly number[]): number => Math.max(...values.filter(Number.isFinite));
+    const highest = (values: readonly number[]): number => extent(values.filter(Number.isFinite))[1];
     return {
       label,
       first: points[0]?.mean ?? 0,

@@ -227,3 +227,13 @@ test('the y axis begins and ends at a tick, and wastes little room', async () =>
     .map((item) => item.text);
   expect(labels).toEqual(expect.arrayContaining(['0.5', '1.0', '1.5', '2.0', '2.5']));
 });
+
+test('a hundred lines of a thousand points each have axes, too', () => {
+  const points = Array.from({ length: 1000 }, (_, i) => ({ x: i, mean: 2 + Math.sin(i), std: 0.5 }));
+  const [series] = figure.series;
+  const many = Array.from({ length: 100 }, (_, i) => ({ ...series!, label: `line ${i}`, curves: [points] }));
+  const { encoding } = figureSpec({ ...figure, series: many }) as unknown as {
+    encoding: { x: { scale: { domain: readonly number[] } } };
+  };
+  expect(encoding.x.scale.domain).toEqual([0, 1000]);
+});
