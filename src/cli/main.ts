@@ -1,31 +1,34 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { HbpError, messageOf } from '../errors.js';
-import { benchCommand } from './bench.js';
-import { cancelCommand } from './cancel.js';
-import { cleanCommand } from './clean.js';
-import { compareCommand } from './compare.js';
-import { addCompletion } from './completion.js';
-import { dashboardCommand } from './dashboard.js';
-import { dataCommand } from './data.js';
-import { doctorCommand } from './doctor.js';
-import { exportCommand } from './export.js';
-import { inspectCommand } from './inspect.js';
-import { listCommand } from './list.js';
-import { logsCommand } from './logs.js';
-import { nativeCommand } from './native.js';
-import { plotCommand } from './plot.js';
-import { reportCommand } from './report.js';
-import { runCommand } from './run.js';
-import { statusCommand } from './status.js';
-import { submitCommand } from './submit.js';
+
+/** In the order of the help. To load them all takes longer than many a command takes to run. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  list: async () => (await import('./list.js')).listCommand(),
+  run: async () => (await import('./run.js')).runCommand(),
+  submit: async () => (await import('./submit.js')).submitCommand(),
+  plot: async () => (await import('./plot.js')).plotCommand(),
+  compare: async () => (await import('./compare.js')).compareCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  inspect: async () => (await import('./inspect.js')).inspectCommand(),
+  dashboard: async () => (await import('./dashboard.js')).dashboardCommand(),
+  report: async () => (await import('./report.js')).reportCommand(),
+  data: async () => (await import('./data.js')).dataCommand(),
+  status: async () => (await import('./status.js')).statusCommand(),
+  logs: async () => (await import('./logs.js')).logsCommand(),
+  cancel: async () => (await import('./cancel.js')).cancelCommand(),
+  clean: async () => (await import('./clean.js')).cleanCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  bench: async () => (await import('./bench.js')).benchCommand(),
+  native: async () => (await import('./native.js')).nativeCommand(),
+};
 
 /**
  * The `hbp` command. Sets the process's exit code: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data,
  * 4 backend, 5 cluster, 130 interrupted.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  const program = createProgram();
+  const program = await createProgram(argv);
   // A reader such as `head` that has seen enough is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {
@@ -35,7 +38,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-function createProgram(): Command {
+async function createProgram(argv: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
@@ -56,29 +59,17 @@ Examples:
 Exit codes: 0 fine, 1 a run failed, 2 usage or experiment file, 3 data, 4 backend, 5 cluster,
 130 interrupted.`,
     );
-  const commands = [
-    listCommand,
-    runCommand,
-    submitCommand,
-    plotCommand,
-    compareCommand,
-    exportCommand,
-    inspectCommand,
-    dashboardCommand,
-    reportCommand,
-    dataCommand,
-    statusCommand,
-    logsCommand,
-    cancelCommand,
-    cleanCommand,
-    doctorCommand,
-    benchCommand,
-    nativeCommand,
-  ];
-  for (const create of commands) program.addCommand(create());
-  addCompletion(program);
+  await addCommands(program, argv);
   exitByThrowing(program);
   return program;
+}
+
+/** The command that is named; all of them where none is, for help, and for completions. */
+async function addCommands(program: Command, argv: readonly string[]): Promise<void> {
+  const named = argv.slice(2).find((argument) => !argument.startsWith('-')) ?? '';
+  const own = Object.hasOwn(commands, named) ? commands[named] : undefined;
+  for (const load of own ? [own] : Object.values(commands)) program.addCommand(await load());
+  if (!own) (await import('./completion.js')).addCompletion(program);
 }
 
 /** Commander would end the process itself, with code 1 for a wrong argument. */
