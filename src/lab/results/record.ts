@@ -1,5 +1,4 @@
 /** run.json: what a run was asked to do, where it ran, and what became of it. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError, messageOf } from '../../errors.js';
@@ -8,6 +7,7 @@ import type { RunSpec } from '../config/spec.js';
 import { writeWhole } from '../whole-file.js';
 import { metricsColumns, type MetricsRow } from './metrics.js';
 import { ownerSchema } from './owner.js';
+import { readText } from './read-text.js';
 
 export const runSpecSchema: z.ZodType<RunSpec> = z.object({
   experiment: z.string(),
@@ -87,6 +87,8 @@ const recordSchema = environmentSchema.extend({
   lastRow: rowSchema.nullable(),
 });
 export type RunRecord = z.infer<typeof recordSchema>;
+/** Thousands of records are read at a time. */
+const compiledSchema = z.compile(recordSchema, { strict: true });
 
 export const recordFile = 'run.json';
 
@@ -104,12 +106,12 @@ export function readRecord(dir: string): RunRecord {
   const path = join(dir, recordFile);
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
+    content = JSON.parse(readText(path));
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new DataError(`${path}: ${missing ? 'missing' : `unreadable: ${messageOf(error)}`}`, { cause: error });
   }
-  const parsed = recordSchema.safeParse(content);
+  const parsed = compiledSchema.safeParse(content);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new DataError(`${path}: ${issue?.path.join('.')}: ${issue?.message}`);

@@ -31,6 +31,44 @@ test('any rows survive the round trip, to the last bit', () => {
   );
 });
 
+test('decimals of every length and form are read as Number reads them', () => {
+  const digits = fc.stringMatching(/^\d{0,20}$/);
+  const decimal = fc.oneof(
+    fc.tuple(digits, fc.constantFrom('', '.'), digits).map((parts) => parts.join('')),
+    fc.constantFrom(
+      '.',
+      '1.2.3',
+      '1e5',
+      '-1.5',
+      '+2',
+      '0x10',
+      '1_000',
+      '12a',
+      '007',
+      '.5',
+      '5.',
+      '123456789.123456789',
+    ),
+  );
+  fc.assert(
+    fc.property(decimal, (field) => {
+      const file = text.replace('2.3', field); // the first loss
+      const expected = Number(field);
+      if (field === '' || Number.isNaN(expected)) expect(() => parseMetrics(file, 'm')).toThrow(DataError);
+      else expect(parseMetrics(file, 'm')[0]?.batch_loss).toBe(expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('files longer than any buffer are read whole', () => {
+  const many = Array.from({ length: 3000 }, (_, i) => someRow(i));
+  writeFileSync(join(folder.path, 'metrics.csv'), metricsHeader + many.map(formatRow).join(''));
+  expect(readMetrics(folder.path)).toEqual(many);
+  writeFileSync(join(folder.path, 'metrics.csv'), text); // and nothing of a longer one stays
+  expect(readMetrics(folder.path)).toEqual(rows);
+});
+
 test('a last line without its newline is a torn write and is dropped, wherever it was cut', () => {
   const end = text.lastIndexOf('\n', text.length - 2) + 1;
   for (let cut = end; cut < text.length; cut++) expect(parseMetrics(text.slice(0, cut), 'm')).toEqual(rows.slice(0, 2));
