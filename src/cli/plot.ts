@@ -62,10 +62,11 @@ async function plot(names: readonly string[], flags: PlotFlags): Promise<void> {
   const all = planFigures(experiments);
   const named = names.length > 0 ? selectFigures(all, selected) : undefined;
   const sources = await sourcesOf(flags, named && drawnOf(named));
+  // Drawing libraries take longer to load than all else: only this command pays for them.
+  const loading = import('../lab/figures/plot.js');
   const [{ plotFigures }] = await Promise.all([
-    // Drawing libraries take longer to load than all else: only this command pays for them.
-    import('../lab/figures/plot.js'),
-    ...[sources.source, sources.behind].map((source) => source?.readAhead(linesOf(named ?? all))),
+    loading,
+    ...[sources.source, sources.behind].map((source) => source?.readAhead(linesOf(named ?? all), loading)),
   ]);
   const plotted = await plotFigures(named ?? selectFigures(all, withRuns(experiments, sources)), {
     ...sources,
@@ -98,7 +99,11 @@ function checkSources(flags: PlotFlags): void {
 
 /** What of the runs the figures draw. */
 function drawnOf(plans: readonly FigurePlan[]): Wanted {
-  return { metrics: plans.map(({ metric }) => metric), meansOnly: plans.every(({ drawnAs }) => drawnAs === 'mean') };
+  return {
+    metrics: plans.map(({ metric }) => metric),
+    wallClock: plans.some(({ x }) => x === 'wall'),
+    meansOnly: plans.every(({ drawnAs }) => drawnAs === 'mean'),
+  };
 }
 
 async function sourcesOf(flags: PlotFlags, wanted?: Wanted): Promise<FigureSources> {

@@ -63,22 +63,17 @@ function mergeTables(
   runs: readonly { readonly seed: number; readonly table: MetricsTable }[],
   wanted: readonly MetricsColumn[] = metricsColumns,
 ): Merged {
-  const columnsOfRow = wanted.map((column) => metricsColumns.indexOf(column));
-  const columnsAt = new Map<number, number[][]>();
   const ends = runs.flatMap(({ seed, table: { values } }) => {
-    for (let at = 0; at < values.length; at += width) {
-      const step = values[at + stepColumn]!;
-      let columns = columnsAt.get(step);
-      if (!columns) columnsAt.set(step, (columns = metricsColumns.map(() => [])));
-      for (const c of columnsOfRow) columns[c]!.push(values[at + c]!);
-    }
     if (values.length === 0) return [];
     const last = values.subarray(-width);
     return [{ seed, lastStep: last[stepColumn]!, lastEpoch: last[metricsColumns.indexOf('epoch')]! }];
   });
   const lastStep = Math.max(...ends.map((end) => end.lastStep));
   return {
-    steps: [...columnsAt].sort(([a], [b]) => a - b).map(([step, columns]) => mergeStep(step, columns)),
+    steps: mergeSteps(
+      runs.map(({ table: { values } }) => values),
+      wanted,
+    ),
     seeds: ends.map(({ seed }) => seed),
     endedEarly: ends.filter((end) => end.lastStep < lastStep),
   };
@@ -86,17 +81,73 @@ function mergeTables(
 
 const width = metricsColumns.length;
 const stepColumn = metricsColumns.indexOf('step');
+const noValue: MergedValue = { mean: NaN, std: null, n: 0 };
 
-/** @param columns  the values of all seeds at one step, in the order of `metricsColumns` */
-function mergeStep(step: number, columns: readonly (readonly number[])[]): MergedStep {
-  const of = (column: MetricsColumn): MergedValue => statistics(columns[metricsColumns.indexOf(column)] ?? []);
-  const values = metricNames.map((metric) => [metric, of(metric)] as const);
-  return {
-    step,
-    epoch: of('epoch').mean,
-    wall_s: of('wall_s').mean,
-    values: Object.fromEntries(values) as Record<Metric, MergedValue>,
+/** Every step that any table has, in order. */
+function mergeSteps(tables: readonly Float64Array[], wanted: readonly MetricsColumn[]): MergedStep[] {
+  const placeOf = new Map<number, number>();
+  const places = tables.map((values) => {
+    const placesOfRows = new Int32Array(values.length / width);
+    for (let row = 0; row < placesOfRows.length; row++) {
+      const step = values[row * width + stepColumn]!;
+      let place = placeOf.get(step);
+      if (place === undefined) placeOf.set(step, (place = placeOf.size));
+      placesOfRows[row] = place;
+    }
+    return placesOfRows;
+  });
+  const merged = new Map(wanted.map((column) => [column, mergeColumn(column, tables, places, placeOf.size)]));
+  const at = (column: MetricsColumn, place: number): MergedValue => merged.get(column)?.[place] ?? noValue;
+  return [...placeOf]
+    .sort(([a], [b]) => a - b)
+    .map(([step, place]) => ({
+      step,
+      epoch: at('epoch', place).mean,
+      wall_s: at('wall_s', place).mean,
+      values: Object.fromEntries(metricNames.map((metric) => [metric, at(metric, place)])) as Record<
+        Metric,
+        MergedValue
+      >,
+    }));
+}
+
+/**
+ * A column's statistics at every step. Millions of rows come by, so nothing is made for a row.
+ *
+ * @param places  of every row of every table, which of the `count` steps it is
+ */
+function mergeColumn(
+  column: MetricsColumn,
+  tables: readonly Float64Array[],
+  places: readonly Int32Array[],
+  count: number,
+): MergedValue[] {
+  const c = metricsColumns.indexOf(column);
+  const n = new Uint32Array(count);
+  const mean = new Float64Array(count);
+  const squares = new Float64Array(count);
+  const forFinite = (use: (place: number, value: number) => void): void => {
+    for (const [t, values] of tables.entries()) {
+      const placesOfRows = places[t]!;
+      for (let row = 0; row < placesOfRows.length; row++) {
+        const value = values[row * width + c]!;
+        if (Number.isFinite(value)) use(placesOfRows[row]!, value);
+      }
+    }
   };
+  forFinite((place, value) => {
+    n[place]! += 1;
+    mean[place]! += value;
+  });
+  for (let place = 0; place < count; place++) mean[place]! /= n[place]!;
+  forFinite((place, value) => {
+    squares[place]! += (value - mean[place]!) ** 2;
+  });
+  return Array.from(n, (of, place) => ({
+    mean: mean[place]!,
+    std: of < 2 ? null : Math.sqrt(squares[place]! / (of - 1)),
+    n: of,
+  }));
 }
 
 /** Mean, sample standard deviation and count of the finite values. */
@@ -141,6 +192,8 @@ export interface Wanted {
   readonly seeds?: readonly number[] | undefined;
   /** Values of other metrics may be missing, NaN: to parse rows takes half the time then. */
   readonly metrics?: readonly Metric[] | undefined;
+  /** Where false, `wall_s` of means alone may be missing, too. */
+  readonly wallClock?: boolean | undefined;
   /** The curve of all seeds alone: neither `runs` nor `records`, most of what a thread hands over. */
   readonly meansOnly?: boolean | undefined;
 }
@@ -176,7 +229,8 @@ export function fromStored({ tables, ...others }: StoredVariant): VariantRuns {
 }
 
 export function readStored({ root, experiment, variant, ...wanted }: VariantOfStore): StoredVariant {
-  const { seeds: wantedSeeds, metrics = metricNames, meansOnly = false } = wanted;
+  const { seeds: wantedSeeds, metrics = metricNames, wallClock = true, meansOnly = false } = wanted;
+  const timesOfMeans = ['step', 'epoch', ...(wallClock ? (['wall_s'] as const) : [])] as const;
   const columns = [...(meansOnly ? timesOfMeans : timeColumns), ...metrics];
   const present = listSeeds(root, experiment, variant)
     .filter(({ seed }) => wantedSeeds?.includes(seed) ?? true)
@@ -201,9 +255,6 @@ export function readStored({ root, experiment, variant, ...wanted }: VariantOfSt
     ...(!meansOnly && { records: counted.map(({ record }) => record) }),
   };
 }
-
-/** What `MergedStep` has besides metrics. */
-const timesOfMeans = ['step', 'epoch', 'wall_s'] as const;
 
 function epochsOf({ record }: Readable): number {
   return record.spec.epochs;

@@ -12,8 +12,12 @@ export interface RunSource {
   readonly published?: boolean;
   /** All runs of a variant; read once, however often they are asked for. */
   read(experiment: string, variant: ExpandedVariant): VariantRuns;
-  /** Reads what will be asked for, where that is faster than one after the other. */
-  readAhead(variants: readonly VariantOfExperiment[]): Promise<void>;
+  /**
+   * Reads what will be asked for, where that is faster than one after the other.
+   *
+   * @param busy  what this thread does meanwhile
+   */
+  readAhead(variants: readonly VariantOfExperiment[], busy?: Promise<unknown>): Promise<void>;
 }
 
 export interface VariantOfExperiment {
@@ -26,9 +30,10 @@ export function storeSource(root: string, name: string, wanted: Wanted = {}): Ru
   return readingOnce(
     { name, from: root },
     (experiment, variant) => readVariant(root, experiment, variant.name, wanted),
-    (variants) =>
+    (variants, busy) =>
       readAhead(
         variants.map(({ experiment, variant: { name: variant } }) => ({ ...wanted, root, experiment, variant })),
+        busy,
       ),
   );
 }
@@ -41,7 +46,7 @@ export function storeSource(root: string, name: string, wanted: Wanted = {}): Ru
 export function readingOnce(
   about: Omit<RunSource, 'read' | 'readAhead'>,
   read: RunSource['read'],
-  readMany?: (variants: readonly VariantOfExperiment[]) => Promise<readonly VariantRuns[] | null>,
+  readMany?: (...asked: Parameters<RunSource['readAhead']>) => Promise<readonly VariantRuns[] | null>,
 ): RunSource {
   const known = new Map<string, VariantRuns>();
   const keyOf = ({ experiment, variant }: VariantOfExperiment): string => `${experiment}/${variant.name}`;
@@ -53,9 +58,13 @@ export function readingOnce(
       known.set(key, runs);
       return runs;
     },
-    readAhead: async (variants) => {
+    readAhead: async (variants, busy) => {
       const unknown = [...new Map(variants.map((each) => [keyOf(each), each]))].filter(([key]) => !known.has(key));
-      const found = (await readMany?.(unknown.map(([, each]) => each))) ?? [];
+      const found =
+        (await readMany?.(
+          unknown.map(([, each]) => each),
+          busy,
+        )) ?? [];
       for (const [i, runs] of found.entries()) known.set(unknown[i]![0], runs);
     },
   };

@@ -1,11 +1,11 @@
 /** A thread that reads variants of a run store: the other side of read-ahead.ts. */
 import { parentPort } from 'node:worker_threads';
-import { readStored, type StoredVariant, type VariantOfStore } from './merge.js';
+import { readStored, type VariantOfStore } from './merge.js';
 
-parentPort!.on('message', (variant: VariantOfStore) => {
-  const read: StoredVariant = readStored(variant);
+parentPort!.on('message', ([index, variant]: readonly [number, VariantOfStore]) => {
+  const read = readStored(variant);
   parentPort!.postMessage(
-    read,
+    [index, read],
     read.tables.map(({ values }) => values.buffer as ArrayBuffer),
   );
 });

@@ -214,6 +214,8 @@ describe('a variant of a run store', () => {
     expect(all).toMatchObject({ runs: [{ seed: 0 }, { seed: 1 }], records: [{}, {}] });
     expect(means!.runs).toEqual([]);
     expect(means).not.toHaveProperty('records');
+    const timeless = readVariant(folder.path, 'exp01', 'sgd', { metrics, meansOnly: true, wallClock: false });
+    expect(timeless.merged.steps).toEqual(means!.merged.steps.map((step) => ({ ...step, wall_s: NaN })));
   });
 
   test('a shorter run counts as the beginning of a longer one', () => {
