@@ -196,13 +196,13 @@ function captionLayer(caption: readonly string[]): Layer {
 interface Row {
   readonly series: string;
   /** Which of several curves of the series. */
-  readonly curve?: number;
-  readonly behind?: true;
+  readonly curve?: number | undefined;
+  readonly behind?: true | undefined;
   readonly x: number;
   readonly mean: number | null;
   readonly low: number | null;
   readonly high: number | null;
-  readonly alone?: true;
+  readonly alone?: true | undefined;
 }
 
 interface Axes {
@@ -224,20 +224,27 @@ function rowsOfSeries({ label, curves, behind = [] }: Series, axes: Axes): Row[]
   ];
 }
 
-function rowsOf(of: Pick<Row, 'series' | 'curve' | 'behind'>, points: Curve, { x: xAxis, y: yAxis }: Axes): Row[] {
+function rowsOf(
+  { series, curve, behind }: Pick<Row, 'series' | 'curve' | 'behind'>,
+  points: Curve,
+  { x: xAxis, y: yAxis }: Axes,
+): Row[] {
   const y = (value: number): number | null => (Number.isFinite(value) ? within(yAxis, value) : null);
   return points.map(({ x, mean, std }, i) => {
     const [before, after] = [points[i - 1]?.mean, points[i + 1]?.mean];
     // A band may reach below a logarithmic axis, a line cannot.
     const hasPlace = yAxis.isLog !== true || mean > 0;
     const alone = Number.isFinite(mean) && !Number.isFinite(before) && !Number.isFinite(after);
+    // Node 20 takes microseconds for a property after a spread one: no spread for each of thousands of rows.
     return {
-      ...of,
+      series,
+      curve,
+      behind,
       x: within(xAxis, x),
       mean: hasPlace ? y(mean) : null,
       low: std === null || !hasPlace ? null : y(mean - std),
       high: std === null || !hasPlace ? null : y(mean + std),
-      ...(alone ? { alone } : {}),
+      alone: alone || undefined,
     };
   });
 }

@@ -23,22 +23,21 @@ export interface RunInfo {
 
 /** Looks at one run folder `<experiment>/<variant>/seed<k>`; never throws for what is in it. */
 export function inspectRun(dir: string): RunInfo {
-  const place = {
-    dir,
-    experiment: basename(dirname(dirname(dir))),
-    variant: basename(dirname(dir)),
-    seed: Number(basename(dir).replace(/^seed/, '')),
-  };
+  const experiment = basename(dirname(dirname(dir)));
+  const variant = basename(dirname(dir));
+  const seed = Number(basename(dir).replace(/^seed/, ''));
+  // No spread: Node 20 takes microseconds for each property after one, and there are thousands of runs.
   try {
     const record = readRecord(dir);
     const { state, reason } = stateOf(record);
     const isOpen = state === 'interrupted' || state === 'failed';
     const goesOnAt = isOpen ? checkpointAhead(dir) : null;
-    return { ...place, state, reason, progress: progressOf(record), goesOnAt, record };
+    return { dir, experiment, variant, seed, state, reason, progress: progressOf(record), goesOnAt, record };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    const unread = { state: 'unreadable', reason: error.message, progress: 0, record: null } as const;
-    return { ...place, ...unread, goesOnAt: checkpointAhead(dir) };
+    const { message: reason } = error;
+    const goesOnAt = checkpointAhead(dir);
+    return { dir, experiment, variant, seed, state: 'unreadable', reason, progress: 0, goesOnAt, record: null };
   }
 }
 
