@@ -205,9 +205,9 @@ function measured() {
     ),
     `### ${store.runs.toLocaleString('en-US')} runs`,
     `${store.variants} variants, ${store.runs / store.variants} seeds, ${store.rowsPerRun} rows a run; ` +
-      `${Math.round(store.bytes / 1e6)} MB of files.`,
+      `${Math.round(store.bytes / 1e6)} MB of files. Medians of ${store.repetitions} times, the highest peak of them.`,
     table(
-      ['command', 'time', 'of it processor time', 'peak memory'],
+      ['command', 'time', 'processor time, all threads', 'peak memory'],
       store.commands.map(({ command, seconds, cpuSeconds, bytes }) => [
         `\`${command}\``,
         `${seconds.toFixed(1)} s`,

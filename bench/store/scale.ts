@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commit, machine, versions } from '../machine.js';
 import { say } from '../say.js';
+import { quartiles } from '../statistics.js';
 import { experimentName, makeStore } from './make.js';
 import type { Machine } from '../results.js';
 
@@ -16,13 +17,13 @@ export interface ScaleOptions {
   readonly out: string;
 }
 
-/** A command over the store of many runs. */
+/** A command over the store of many runs, done several times. */
 export interface CommandCost {
   readonly command: string;
-  /** From its start to its end, and of the processor meanwhile. */
+  /** From its start to its end, and of the processor meanwhile: medians. */
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Peak resident memory. */
+  /** Peak resident memory, the highest. */
   readonly bytes: number;
 }
 
@@ -47,6 +48,8 @@ export interface ScaleResults {
     readonly rowsPerRun: number;
     /** Of the files. */
     readonly bytes: number;
+    /** How often each command was done; all of them in turn, so that a slow minute does not hit one alone. */
+    readonly repetitions: number;
     readonly commands: readonly CommandCost[];
   };
 }
@@ -68,7 +71,7 @@ export function measureScale({ runs, quick, backend, out }: ScaleOptions): Promi
   const results: ScaleResults = {
     ...{ date: new Date().toISOString(), commit: commit(), machine: machine(), versions: versions(), quick },
     jobs,
-    store: measureStore(runs, quick ? 5 : 100),
+    store: measureStore(runs, quick ? { epochs: 5, repetitions: 1 } : { epochs: 100, repetitions: 5 }),
     load: [before, loadavg()[0] ?? NaN],
   };
   mkdirSync(dirname(out), { recursive: true });
@@ -77,21 +80,33 @@ export function measureScale({ runs, quick, backend, out }: ScaleOptions): Promi
   return Promise.resolve(results);
 }
 
-function measureStore(runs: number, epochs: number): ScaleResults['store'] {
+interface StoreOptions {
+  readonly epochs: number;
+  readonly repetitions: number;
+}
+
+function measureStore(runs: number, { epochs, repetitions }: StoreOptions): ScaleResults['store'] {
   const folder = mkdtempSync(join(tmpdir(), 'hbp-many-'));
   try {
     const seeds = Math.min(100, runs);
     const variants = Math.ceil(runs / seeds);
     const { bytes } = makeStore(folder, { variants, seeds, epochs });
     const figure = `${experimentName}/train_loss`;
-    const commands = [['status'], ['list', experimentName], ['plot', figure, '--format', 'svg'], ['plot', figure]].map(
-      (args) => {
-        const { cost } = hbp(args, folder);
-        say(`${cost.command}: ${cost.seconds.toFixed(1)} s, ${(cost.bytes / 1e6).toFixed(0)} MB`);
-        return cost;
-      },
-    );
-    return { runs: variants * seeds, variants, rowsPerRun: epochs + 1, bytes, commands };
+    const asked = [['status'], ['list', experimentName], ['plot', figure, '--format', 'svg'], ['plot', figure]];
+    const costs = Array.from({ length: repetitions }, () => asked.map((args) => hbp(args, folder).cost));
+    const commands = asked.map((_, i): CommandCost => {
+      const all = costs.map((cost) => cost[i]!);
+      const median = (of: (cost: CommandCost) => number): number => quartiles(all.map(of)).median;
+      return {
+        command: all[0]!.command,
+        seconds: median(({ seconds }) => seconds),
+        cpuSeconds: median(({ cpuSeconds }) => cpuSeconds),
+        bytes: Math.max(...all.map((cost) => cost.bytes)),
+      };
+    });
+    for (const { command, seconds, bytes: peak } of commands)
+      say(`${command}: ${seconds.toFixed(1)} s, ${(peak / 1e6).toFixed(0)} MB`);
+    return { runs: variants * seeds, variants, rowsPerRun: epochs + 1, bytes, repetitions, commands };
   } finally {
     rmSync(folder, { recursive: true });
   }
