@@ -73,7 +73,7 @@ interface LayerExpected {
   cvp: { modes: SecondOrder[]; input_hvp: GoldenTensor[]; hvp: Vectors }[];
 }
 
-/** On webgpu: a batch of one size for each geometry that the others do not hold, and one mode with a second-order term. */
+/** Where a part is taken: a batch of one size for each geometry that the others do not hold, and one mode with a second-order term. */
 const oneBatch = (name: string): boolean => /_b[35]$/.test(name) && !/_(3x3_pad1|linear_nobias)_/.test(name);
 const oneMode = (mode: SecondOrder): boolean => mode === 'abs';
 

@@ -63,7 +63,7 @@ describe.each([
   describeOnEveryBackend('exact diagonals', (backend) => {
     const modes = partOn(backend, ['none', 'zero', 'abs', 'clip'] as const, (mode) => mode === 'none');
 
-    // On webgpu in one mode: its dense blocks take long.
+    // Where a part is taken, in one mode: dense blocks take long.
     it('are those of the blocks, in every mode', async () => {
       await fc.assert(
         fc.asyncProperty(networkCases(kind), (networkCase) =>

@@ -89,7 +89,7 @@ function peakOf(model: Sequential, input: number[], options: Partial<HbpOptions>
   });
 }
 
-/** On webgpu: three blocks, averaged. */
+/** Where a part is taken: three blocks, averaged. */
 describeOnEveryBackend('memory of Hessian backpropagation', (backend) => {
   const cases = Object.keys(networks).flatMap((name) =>
     [1, 3].flatMap((blocks) => [true, false].map((average) => [name, blocks, average] as const)),

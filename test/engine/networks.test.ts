@@ -12,7 +12,7 @@ import { Tanh } from '../../src/engine/nn/tanh.js';
 import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
 import * as tf from '../../src/engine/tf.js';
-import { describeOnEveryBackend, expectNoLeak, inScope, isSlow, numbersOf, partOn } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf, partOn, takesPart } from '../support/backends.js';
 import {
   activations,
   expectClose,
@@ -69,7 +69,7 @@ function readNetwork(name: string) {
   };
 }
 
-/** On webgpu: one network of convolutions and one without; of Hessian backpropagation one mode, everything averaged. */
+/** Where a part is taken: one network of convolutions and one without; of Hessian backpropagation one mode, everything averaged. */
 const smallPart = ['network_cnn_b6', 'network_mlp_b6'];
 
 describeOnEveryBackend('networks against golden numbers', (backend) => {
@@ -137,7 +137,7 @@ describeOnEveryBackend('networks against golden numbers', (backend) => {
             Object.values(curvature).forEach((operator) => operator.dispose());
           }
         }
-        expect(products).toBeGreaterThanOrEqual((isSlow(backend) ? 2 : 8) * model.parameters.length);
+        expect(products).toBeGreaterThanOrEqual((takesPart(backend) ? 2 : 8) * model.parameters.length);
         model.dispose();
       }),
     );

@@ -59,7 +59,7 @@ describeOnEveryBackend('row blocks of any operator', (backend) => {
         const exact = curvatureProducts(model, trace, pass, lossHessian(loss, saved), { secondOrder: 'abs' });
         return { model, split, whole, exact, gradients: pass.parameters };
       });
-      // On webgpu the first weight and bias.
+      // Where a part is taken, the first weight and bias.
       const solved = partOn(backend, model.parameters, (_, i) => i < 2);
       for (const { path } of model.parameters) {
         const operators = [split[path]!, inRowBlocks(whole[path]!, 3), inRowBlocks(exact[path]!, 3)];

@@ -13,7 +13,7 @@ const oneOfEachOptimizer = [
   'train_cgn_hbp_mlp_clip_blocks4',
 ];
 
-/** On webgpu one variant of each optimiser. */
+/** Where a part is taken, one variant of each optimiser. */
 const variants = ['train_ekfac_mlp_as_published', 'train_cgn_hbp_mlp_clip_blocks4'];
 
 describeOnEveryBackend('training', (backend) => {

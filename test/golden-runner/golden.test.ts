@@ -18,7 +18,7 @@ if (files.length === 0)
 const engineFiles = files.filter((file) => !labKinds.includes(kindOf(file) ?? ''));
 const labFiles = files.filter((file) => !engineFiles.includes(file));
 
-/** On webgpu every eighth file: the engine's own suites compare the rest there, as far as it is quick enough. */
+/** On cpu and webgpu every eighth file: the engine's own suites compare the rest there, as far as it is quick enough. */
 const filesOn = (backend: TestBackend): readonly string[] => partOn(backend, engineFiles, (_, i) => i % 8 === 0);
 const filesHere = files.filter(
   (file) => labFiles.includes(file) || testBackends.some((b) => filesOn(b).includes(file)),

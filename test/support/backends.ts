@@ -39,21 +39,30 @@ function failOnInvalidPrograms(): void {
   });
 }
 
+/** `HBP_TEST_CASES=all`: every case on every backend. */
+const allCases = process.env['HBP_TEST_CASES'] === 'all';
+
 /**
- * The cases of a suite on a backend: all of them, but on webgpu only those that are chosen. A GPU in software, which is
- * what most machines have for tests, compiles a program for every new kind of operation and runs it slowly.
+ * The cases of a suite on a backend: all of them on those that train, native and wasm, those that are chosen on cpu, which
+ * is a hundred times slower, and on webgpu. A GPU in software, which is what most machines have for tests, compiles a
+ * program for every new kind of operation and runs it slowly.
  */
 export function partOn<T>(
   backend: TestBackend,
   cases: readonly T[],
   chosen: (each: T, i: number) => boolean,
 ): readonly T[] {
-  return isSlow(backend) ? cases.filter(chosen) : cases;
+  return takesPart(backend) ? cases.filter(chosen) : cases;
+}
+
+/** Whether `partOn` takes a part of the cases. */
+export function takesPart(backend: TestBackend): boolean {
+  return !allCases && (backend === 'cpu' || backend === 'webgpu');
 }
 
 /** Whether a suite leaves out its long tests; `partOn` says why. */
 export function isSlow(backend: TestBackend): boolean {
-  return backend === 'webgpu';
+  return !allCases && backend === 'webgpu';
 }
 
 /** Runs of a law on the present backend: the slower it is, the fewer; on webgpu a twelfth, at least one. */
@@ -87,10 +96,15 @@ export function numbersOfAll(tensors: readonly tf.Tensor[]): Promise<number[][]>
   return Promise.all(tensors.map(numbersOf));
 }
 
-/** Run `body` twice and fail if the second time leaves tensors over; constants may become resident in the first. */
+/**
+ * Fail if `body` leaves tensors over. Constants may become resident the first time: then it runs once more, and the second
+ * time must leave none.
+ */
 export async function expectNoLeak(body: () => unknown): Promise<void> {
-  await body();
   const before = tf.memory().numTensors;
   await body();
-  expect(tf.memory().numTensors).toBe(before);
+  const between = tf.memory().numTensors;
+  if (between === before) return;
+  await body();
+  expect(tf.memory().numTensors).toBe(between);
 }

@@ -29,8 +29,11 @@ export default async function setUp() {
     process.stderr.write(`tests leave out the backend ${name}: ${reason}\n`);
   }
   const working = probes.filter(({ reason }) => reason === null).map(({ name }) => name);
-  if (working.includes('webgpu')) {
-    process.stderr.write('tests on webgpu take a part of the generated cases; each suite says which\n');
+  const inPart = working.filter((name) => name === 'cpu' || name === 'webgpu');
+  if (inPart.length > 0 && process.env.HBP_TEST_CASES !== 'all') {
+    process.stderr.write(
+      `tests on ${inPart.join(' and ')} take a part of the cases, each suite says which; HBP_TEST_CASES=all takes all\n`,
+    );
   }
   process.env.HBP_TEST_BACKENDS = working.join(',');
 }
