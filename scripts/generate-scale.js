@@ -1,6 +1,6 @@
 /**
- * Writes the generated parts of docs/scale.md: what the full paper costs, from step times that other pages and the
- * recorded runs hold, and what was measured of runs side by side and of stores of many runs. Run after `npm run build`:
+ * Writes the generated parts of docs/scale.md: what the full paper costs, from published step times and the recorded
+ * runs, and what was measured of runs side by side and of stores of many runs. Run after `npm run build`:
  *
  *   node scripts/generate-scale.js [results of npm run bench:scale]
  *
@@ -13,69 +13,32 @@ import { expandExperiment, variantsOf } from '../dist/lab/config/expand.js';
 import { loadAllExperiments } from '../dist/lab/config/load.js';
 import { datasetKind } from '../dist/lab/datasets/index.js';
 import { readVariant } from '../dist/lab/results/merge.js';
-import { flopsOf } from '../dist/lab/training/estimate.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const document = `${root}docs/scale.md`;
 const published = `${root}bench/results/published-scale.json`;
 const page = readFileSync(`${root}docs/curvature.md`, 'utf8');
-const kernels = JSON.parse(readFileSync(`${root}bench/results/published.json`, 'utf8'));
+const steps = JSON.parse(readFileSync(`${root}bench/results/published-steps.json`, 'utf8'));
 
 const experiments = loadAllExperiments(`${root}experiments`);
 
 const [given] = process.argv.slice(2);
 if (given) copyFileSync(given, published);
 
-/** Of every run whose step was measured with two threads: the row that tells it, of which table. */
-const stepRows = {
-  'exp01/sgd': kernel('SGD step of mlp, batch 500'),
-  'exp01/cg-ggn': row('exp01 CG (PCH, abs), 3,000'),
-  'exp01/cg-pch-abs': row('exp01 CG (PCH, abs), 3,000'),
-  'exp01/cg-pch-clip': row('exp01 CG (PCH, abs), 3,000'),
-  'exp02/blocks-1': row('exp01 CG (PCH, abs), 3,000'),
-  'exp02/blocks-2': row('exp02 16 blocks, start'),
-  'exp02/blocks-4': row('exp02 16 blocks, start'),
-  'exp02/blocks-16': row('exp02 16 blocks, start'),
-  'exp08/sgd': kernel('SGD step of c4d3, batch 100'),
-  'exp08/adam': kernel('SGD step of c4d3, batch 100'),
-  'exp08/kfac': row('exp08 KFAC, of 100 steps'),
-  'exp08/pch-abs': row('exp08 PCH-abs, loss 1.0'),
-  'exp08/pch-clip': row('exp08 PCH-abs, loss 1.0'),
-  'exp08/ggn-alpha1': row('exp08 GGN alpha1, loss 1.0'),
-  'exp08/ggn-alpha2': row('exp08 GGN alpha1, loss 1.0'),
-  'exp09/sgd': byOperations('SGD step of c4d3, batch 100', 'exp08', 'exp09'),
-  'exp09/adam': byOperations('SGD step of c4d3, batch 100', 'exp08', 'exp09'),
-  'exp09/pch-abs': row('exp09 PCH-abs, start'),
-  'exp09/pch-clip': row('exp09 PCH-abs, start'),
-  'exp09/ggn': row('exp09 GGN, loss 1.6'),
+/** Variants that were not measured are taken for their nearest relative. */
+const relatives = {
+  'exp08/pch-clip': 'exp08/pch-abs',
+  'exp08/ggn-alpha2': 'exp08/ggn-alpha1',
+  'exp09/pch-clip': 'exp09/pch-abs',
 };
 
-/** The column of hbp in the table of docs/curvature.md [s]. */
-function row(name) {
-  const cells = page
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .find(([, first]) => first === name);
-  const [, number, unit] = /^([\d.]+) (ms|s)$/.exec(cells?.[4] ?? '') ?? [];
-  if (number === undefined) throw new Error(`docs/curvature.md has no step time for ${name}`);
-  return { seconds: Number(number) * (unit === 'ms' ? 1e-3 : 1), source: name };
-}
-
-/** A median of docs/performance.md [s]. */
-function kernel(name) {
-  const found = kernels.rows.find((each) => each.name === name);
-  if (!found?.ours) throw new Error(`bench/results/published.json has no ${name}`);
-  return { seconds: found.ours.median / 1000, source: name };
-}
-
-/** Nobody measured it: as long as a step that was, times the operations of its network. */
-function byOperations(name, from, to) {
-  const of = (experiment) => {
-    const spec = specsOf(experiment).find(({ variant }) => variant === 'sgd');
-    return flopsOf({ ...spec, epochs: 1, evaluationsPerEpoch: 0 }, sizesOf(spec));
-  };
-  const measured = kernel(name);
-  return { seconds: (measured.seconds * of(to)) / of(from), source: `${name}, by operations` };
+/** The step of a variant in the middle of training [s], and as whose it was measured. */
+function stepOf(name) {
+  const measuredAs = (each) => steps.rows.find(({ variant, state }) => variant === each && state === 'trained');
+  const source = measuredAs(name) ? name : relatives[name];
+  const found = source && measuredAs(source);
+  if (!found) throw new Error(`bench/results/published-steps.json has no step in the middle of training of ${name}`);
+  return { seconds: found.ours.seconds.median, source };
 }
 
 /** One evaluation [s]: the MLP, and c4d3 for the convolutional networks. */
@@ -100,11 +63,9 @@ function sizesOf({ dataset }) {
 
 /** Of a whole run on two cores. */
 function runSeconds(spec) {
-  const name = `${spec.experiment}/${spec.variant}`;
-  const step = stepRows[name];
-  if (!step) throw new Error(`scripts/generate-scale.js knows no step time for ${name}`);
-  const steps = Math.floor(sizesOf(spec).train / spec.batchSize) * spec.epochs;
-  return steps * step.seconds + (spec.epochs * spec.evaluationsPerEpoch + 1) * evaluationSeconds(spec.experiment);
+  const { seconds } = stepOf(`${spec.experiment}/${spec.variant}`);
+  const count = Math.floor(sizesOf(spec).train / spec.batchSize) * spec.epochs;
+  return count * seconds + (spec.epochs * spec.evaluationsPerEpoch + 1) * evaluationSeconds(spec.experiment);
 }
 
 /** On one GPU: of the recorded run, that took a part of the epochs beside seven others; null where none was recorded. */
@@ -138,12 +99,11 @@ const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 const seeds = 10;
-const threads = 2;
+const { threads } = steps;
 const nodeSlots = 64 / threads;
 
 function costs() {
-  const names = [...new Set(Object.keys(stepRows).map((name) => name.split('/')[0]))];
-  const whole = names.map((name) => ({ name, runs: specsOf(name) }));
+  const whole = ['exp01', 'exp02', 'exp08', 'exp09'].map((name) => ({ name, runs: specsOf(name) }));
   const line = (name, runs) => {
     const each = runs.map(runSeconds);
     const all = each.flatMap((seconds) => Array.from({ length: seeds }, () => seconds));
@@ -168,15 +128,15 @@ function costs() {
   };
   const head = ['experiment', 'runs', 'one run', 'two cores', '64-core node', 'one GPU', 'array on 100 nodes'];
   const everything = whole.flatMap(({ runs }) => runs);
-  const steps = Object.entries(stepRows).map(([name, { seconds, source }]) => [
-    name,
-    seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(1)} s`,
-    source,
-  ]);
+  const times = everything.map(({ experiment, variant }) => {
+    const { seconds, source } = stepOf(`${experiment}/${variant}`);
+    const time = seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(1)} s`;
+    return [`${experiment}/${variant}`, time, source];
+  });
   return [
     table(head, [...whole.map(({ name, runs }) => line(name, runs)), line('**all**', everything)]),
-    'Made of these step times, with two threads:',
-    table(['variant', 'step', 'measured as'], steps),
+    `Made of these step times, with ${threads} threads:`,
+    table(['variant', 'step', 'measured as'], times),
   ].join('\n\n');
 }
 
