@@ -35,7 +35,8 @@ test('several threads read the same as one', async () => {
   expect(found).toHaveLength(6);
   const [first, last] = [variants[0]!, variants.at(-1)!];
   expect([found![0], found!.at(-1)]).toEqual([first, last].map((each) => readVariant(root, 'many', each.variant)));
-  await expect(readAhead(variants.slice(0, 2))).resolves.toBeNull(); // a hundred runs
+  await expect(readAhead(variants.slice(0, 2))).resolves.toBeNull(); // two hundred runs
+  await expect(readAhead(variants, Promise.reject(new Error('no library')))).rejects.toThrow('no library');
 });
 
 test('tables of thousands of rows are made in time that grows with the rows, their columns as one', () => {

@@ -143,11 +143,12 @@ function mergeColumn(
   forFinite((place, value) => {
     squares[place]! += (value - mean[place]!) ** 2;
   });
-  return Array.from(n, (of, place) => ({
-    mean: mean[place]!,
-    std: of < 2 ? null : Math.sqrt(squares[place]! / (of - 1)),
-    n: of,
-  }));
+  return Array.from(n, (count, place) => mergedValue(count, mean[place]!, squares[place]!));
+}
+
+/** @param squares  sum of (x_i - mean)^2 */
+function mergedValue(n: number, mean: number, squares: number): MergedValue {
+  return { mean, std: n < 2 ? null : Math.sqrt(squares / (n - 1)), n };
 }
 
 /** Mean, sample standard deviation and count of the finite values. */
@@ -155,8 +156,11 @@ export function statistics(all: readonly number[]): MergedValue {
   const finite = all.filter(Number.isFinite);
   const n = finite.length;
   const mean = finite.reduce((sum, value) => sum + value, 0) / n;
-  const squares = finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: n < 2 ? null : Math.sqrt(squares / (n - 1)), n };
+  return mergedValue(
+    n,
+    mean,
+    finite.reduce((sum, value) => sum + (value - mean) ** 2, 0),
+  );
 }
 
 /** What was trained, as far as a subtitle tells it; `epochs` of the longest run. */

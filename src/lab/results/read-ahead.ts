@@ -37,8 +37,12 @@ export async function readAhead(
       await setImmediate(); // to hear the others
     }
   };
-  await Promise.all([here(), ...Array.from({ length: threads - 1 }, () => readInThread(queue, take))]);
-  return found;
+  try {
+    await Promise.all([here(), ...Array.from({ length: threads - 1 }, () => readInThread(queue, take))]);
+    return found;
+  } finally {
+    queue.length = 0; // where one has failed, the others need not read on
+  }
 }
 
 /** Reads what is in the queue, until it is empty; rejects as the thread fails. */

@@ -1,7 +1,7 @@
 /** Texts of small files. */
 import { closeSync, openSync, readSync } from 'node:fs';
 
-let buffer = Buffer.allocUnsafeSlow(64 * 1024);
+const buffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**
  * The text of a file, UTF-8. `readFileSync` makes a buffer for each, which takes as long again: that counts where there
@@ -12,11 +12,12 @@ let buffer = Buffer.allocUnsafeSlow(64 * 1024);
 export function readText(path: string): string {
   const file = openSync(path, 'r');
   try {
+    let bytes = buffer; // a longer file has its own, which does not stay
     let length = 0;
     for (;;) {
-      if (length === buffer.length) buffer = Buffer.concat([buffer], 2 * length);
-      const read = readSync(file, buffer, length, buffer.length - length, null);
-      if (read === 0) return buffer.toString('utf8', 0, length);
+      if (length === bytes.length) bytes = Buffer.concat([bytes], 2 * length);
+      const read = readSync(file, bytes, length, bytes.length - length, null);
+      if (read === 0) return bytes.toString('utf8', 0, length);
       length += read;
     }
   } finally {
