@@ -104,25 +104,26 @@ const nodeSlots = 64 / threads;
 
 function costs() {
   const whole = ['exp01', 'exp02', 'exp08', 'exp09'].map((name) => ({ name, runs: specsOf(name) }));
+  const onBoth = whole.flatMap(({ runs }) => runs).filter(gpuSeconds);
+  const sum = (of) => onBoth.map(of).reduce((all, each) => all + each, 0);
+  const gpuShare = sum(gpuSeconds) / sum(runSeconds);
   const line = (name, runs) => {
     const each = runs.map(runSeconds);
     const all = each.flatMap((seconds) => Array.from({ length: seeds }, () => seconds));
-    const gpu = runs.map(gpuSeconds);
-    const onGpu = gpu.includes(null)
-      ? 'not measured'
-      : duration(
-          makespan(
-            gpu.flatMap((seconds) => Array.from({ length: seeds }, () => seconds)),
-            besideOnGpu,
-          ),
-        );
+    const onGpu = runs.map((run) => gpuSeconds(run) ?? gpuShare * runSeconds(run));
+    const gpu = duration(
+      makespan(
+        onGpu.flatMap((seconds) => Array.from({ length: seeds }, () => seconds)),
+        besideOnGpu,
+      ),
+    );
     return [
       name,
       all.length,
       `${duration(Math.min(...each))} to ${duration(Math.max(...each))}`,
       duration(all.reduce((sum, seconds) => sum + seconds, 0)),
       duration(makespan(all, nodeSlots)),
-      onGpu,
+      runs.every(gpuSeconds) ? gpu : `(${gpu})`,
       duration(makespan(all, 100 * nodeSlots)),
     ];
   };
