@@ -36,6 +36,9 @@ export class RunError extends HbpError {
   readonly exitCode = 1;
 }
 
+/** A run that another process writes, or has taken over. Exit code 1. */
+export class TakenError extends RunError {}
+
 /** A training whose numbers are not finite any more: it would end in the same way again. Exit code 1. */
 export class DivergenceError extends RunError {}
 

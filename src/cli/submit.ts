@@ -16,7 +16,7 @@ import { grantedMemoryLimit } from './bytes.js';
 import { addPlanOptions, type PlanOptions, planRuns } from './plan.js';
 import { dataDirs, packageRoot, print, printJson, storeOf } from './shared.js';
 import { backendOption } from './engine-options.js';
-import { exitCodeOf, trainHere } from './train.js';
+import { exitCodeOf, isTaken, trainHere } from './train.js';
 
 /** `hbp submit`: trains on a cluster. */
 export function submitCommand(): Command {
@@ -195,9 +195,7 @@ async function runTask(list: string, index: string): Promise<void> {
   const { outcomes, stopped } = await trainHere([spec], [], {
     ...{ ...settings, root, force: false, jobs: 1, memoryLimit: grantedMemoryLimit(), secondSignal: 'waits' },
   });
-  const code = exitCodeOf(outcomes);
-  // Somebody may have taken it between the two looks.
-  const taken = code !== 0 && !stopped ? whoTrains(root, spec) : null;
-  if (taken !== null) return print(`${taken}: left to it`);
-  process.exitCode = stopped ? 130 : code;
+  // Somebody may have taken it after the look, or taken it over.
+  if (!stopped && outcomes.some(isTaken)) return print('another process has it: left to it');
+  process.exitCode = stopped ? 130 : exitCodeOf(outcomes);
 }

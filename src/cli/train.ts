@@ -74,6 +74,11 @@ export function isFine(outcome: Outcome): boolean {
   return outcome.result === 'skipped' || (outcome.result === 'trained' && outcome.ending.state === 'done');
 }
 
+/** By another process. */
+export function isTaken(outcome: Outcome): boolean {
+  return outcome.result === 'error' && outcome.taken === true;
+}
+
 /** The gravest of the runs' exit codes. */
 export function exitCodeOf(outcomes: readonly Outcome[]): number {
   const codes = outcomes.map((outcome) => {

@@ -11,6 +11,7 @@ import { submitCommand } from '../../src/cli/submit.js';
 import { expandExperiment } from '../../src/lab/config/expand.js';
 import { loadExperiment } from '../../src/lab/config/load.js';
 import { inspectRun } from '../../src/lab/results/inspect.js';
+import { lockRun } from '../../src/lab/results/lock.js';
 import { openRun } from '../../src/lab/results/store.js';
 import { someEnvironment, someRow, temporaryFolder } from '../lab/results/support.js';
 import { StandIns } from './stand-ins.js';
@@ -286,6 +287,20 @@ describe('a task', () => {
     });
     record(2, null);
     expect(await task(2).ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/left to it\n$/) as string });
+  });
+
+  test('leaves a run that another process has only just locked', async () => {
+    await submitted();
+    slurm.restore();
+    const dir = join(store(), 'tiny/adam/seed1');
+    mkdirSync(dir, { recursive: true });
+    const lock = lockRun(dir, 'tiny/adam/seed1', -Infinity);
+    expect(await task(1).ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/another process has it: left to it\n$/) as string,
+      stderr: expect.stringContaining(`is being written by process ${process.pid} on `) as string,
+    });
+    lock.release();
   });
 
   test('says in one line what is wrong with its list', async () => {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { RunError } from '../../errors.js';
+import { TakenError } from '../../errors.js';
 import { describeOwner, isAlive, ownerSchema, self, type Owner } from './owner.js';
 
 const lockSchema = ownerSchema.extend({ token: z.string() });
@@ -22,7 +22,7 @@ export interface RunLock {
  * Takes the lock of a run folder.
  *
  * @param lastHeard  the last sign of life in run.json [ms since 1970]; -Infinity if there is none
- * @throws RunError  a live process holds it
+ * @throws TakenError  a live process holds it
  */
 export function lockRun(dir: string, name: string, lastHeard: number): RunLock {
   const path = join(dir, 'run.lock');
@@ -42,7 +42,7 @@ function takeOver(path: string, name: string, mine: Lock, lastHeard: number): vo
   if (!found) {
     // Released between our two looks: simply free.
     if (create(path, mine)) return;
-    throw new RunError(`${name} was just taken by another process: try again`);
+    throw new TakenError(`${name} was just taken by another process: try again`);
   }
   if (isAlive(found, Math.max(lastHeard, found.writtenAt))) throw heldBy(name, found, path);
   const claim = `${path}.${found.token}`;
@@ -50,13 +50,13 @@ function takeOver(path: string, name: string, mine: Lock, lastHeard: number): vo
   // Only the holder of this claim may replace that lock, so after this look it stays what it is until the rename.
   if (read(path)?.token !== found.token) {
     rmSync(claim);
-    throw new RunError(`${name} was just taken by another process: try again`);
+    throw new TakenError(`${name} was just taken by another process: try again`);
   }
   renameSync(claim, path);
 }
 
-function heldBy(name: string, owner: Owner, path: string): RunError {
-  return new RunError(
+function heldBy(name: string, owner: Owner, path: string): TakenError {
+  return new TakenError(
     `${name} is being written by ${describeOwner(owner)}: wait for it or stop it (if it is gone, delete ${path})`,
   );
 }

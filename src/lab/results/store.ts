@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError, DataError, RunError } from '../../errors.js';
+import { ConfigError, DataError, RunError, TakenError } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
 import { makeFolder } from '../make-folder.js';
 import { writeWhole } from '../whole-file.js';
@@ -37,7 +37,7 @@ export interface RunWriter {
   readonly notes: readonly string[];
   /**
    * Adds a row to metrics.csv.
-   * @throws RunError  another process took the run over, because this one was silent for long
+   * @throws TakenError  another process took the run over, because this one was silent for long
    */
   append(row: MetricsRow): void;
   /**
@@ -103,7 +103,8 @@ const noCheckpoint = '; it cannot go on, for it was trained without --keep-check
  * can be used it starts again, and what it left in the folder is replaced.
  *
  * @throws ConfigError  a done run with another spec, or on other bytes of the dataset, is in its place
- * @throws RunError     another process is writing this run, or it has diverged before
+ * @throws TakenError   another process is writing this run
+ * @throws RunError     it has diverged before
  */
 export function openRun(
   root: string,
@@ -238,7 +239,7 @@ function startWriting(
   }
 
   const checkHeld = (): void => {
-    if (!lock.held()) throw new RunError(`${runName(spec)} was taken over by another process: this one stops`);
+    if (!lock.held()) throw new TakenError(`${runName(spec)} was taken over by another process: this one stops`);
   };
   const about = {
     spec,

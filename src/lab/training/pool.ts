@@ -18,7 +18,14 @@ export type Outcome =
       readonly peakBytes: number;
     }
   | { readonly spec: RunSpec; readonly result: 'skipped' }
-  | { readonly spec: RunSpec; readonly result: 'error'; readonly message: string; readonly exitCode: number };
+  | {
+      readonly spec: RunSpec;
+      readonly result: 'error';
+      readonly message: string;
+      readonly exitCode: number;
+      /** Another process trains it, or has taken it over. */
+      readonly taken?: boolean;
+    };
 
 export interface PoolOptions extends Parallelism {
   readonly root: string;
@@ -175,8 +182,10 @@ function trainOn(child: ChildProcess, spec: RunSpec, options: PoolOptions): Prom
           return end({ spec, result: 'skipped' });
         case 'finished':
           return end({ spec, result: 'trained', ending: message.ending, peakBytes: message.peakBytes });
-        case 'error':
-          return end({ spec, result: 'error', message: message.message, exitCode: message.exitCode });
+        case 'error': {
+          const { message: text, exitCode, taken } = message;
+          return end({ spec, result: 'error', message: text, exitCode, taken });
+        }
         case 'ready':
           return;
       }

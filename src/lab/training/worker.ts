@@ -3,7 +3,7 @@
  * responsive, several runs train side by side, and a run that takes its process down takes nothing else with it.
  */
 import { type Backend, parseBackend, useBackend } from '../../engine/backend/index.js';
-import { HbpError, messageOf } from '../../errors.js';
+import { HbpError, messageOf, TakenError } from '../../errors.js';
 import { runName, type RunSpec } from '../config/spec.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/index.js';
@@ -38,7 +38,14 @@ export type FromWorker =
       /** The most resident memory that the process has had so far. */
       readonly peakBytes: number;
     }
-  | { readonly type: 'error'; readonly message: string; readonly exitCode: number; readonly stack?: string };
+  | {
+      readonly type: 'error';
+      readonly message: string;
+      readonly exitCode: number;
+      /** By another process. */
+      readonly taken: boolean;
+      readonly stack?: string;
+    };
 
 function send(message: FromWorker): void {
   // Without somebody who listens the run still comes to its end.
@@ -48,7 +55,8 @@ function send(message: FromWorker): void {
 function sendError(error: unknown): void {
   const exitCode = error instanceof HbpError ? error.exitCode : 1;
   const stack = error instanceof Error ? error.stack : undefined;
-  send({ type: 'error', message: messageOf(error), exitCode, ...(stack !== undefined && { stack }) });
+  const taken = error instanceof TakenError;
+  send({ type: 'error', message: messageOf(error), exitCode, taken, ...(stack !== undefined && { stack }) });
 }
 
 const stop = new AbortController();

@@ -95,7 +95,7 @@ test('of many processes that take over a dead run at once, exactly one gets it',
   await gone;
   const answers = await Promise.all(Array.from({ length: 6 }, () => firstLine(start('wait'))));
   expect(answers.filter((answer) => answer === 'open')).toHaveLength(1);
-  expect(answers.filter((answer) => answer.startsWith('RunError: exp01/sgd/seed0 '))).toHaveLength(5);
+  expect(answers.filter((answer) => answer.startsWith('TakenError: exp01/sgd/seed0 '))).toHaveLength(5);
   expect(readdirSync(runDir(runs(), someSpec())).sort()).toEqual(['metrics.csv', 'run.json', 'run.lock']);
 });
 
