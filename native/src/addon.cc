@@ -11,6 +11,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 #include "dense.h"
 #include "lapack.h"
@@ -213,6 +214,39 @@ void CgTurn(const Info& i) {
                 floats(i, 7), floats(i, 8), floats(i, 9), floats(i, 10), whole(i, 11), whole(i, 12), number(i, 13));
 }
 
+/** The data of the typed arrays in an array, null where it has none. */
+std::vector<float*> floatsIn(const Info& info, size_t i) {
+  const auto list = info[i].As<Napi::Array>();
+  std::vector<float*> result(list.Length(), nullptr);
+  for (uint32_t k = 0; k < list.Length(); k++) {
+    void* data = nullptr;
+    const Napi::Value value = list[k];
+    if (value.IsTypedArray()) napi_get_typedarray_info(info.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+    result[k] = static_cast<float*>(data);
+  }
+  return result;
+}
+
+/** Stages: values, residuals, [out, in, is diagonal] of each; head; systems: metrics, x, r, states, two lists of numbers. */
+void ChainCg(const Info& i) {
+  const auto values = floatsIn(i, 0), residuals = floatsIn(i, 1);
+  const int32_t* sizes = ints(i, 2);
+  std::vector<hbp::ChainStage> stages;
+  for (size_t l = 0; l < values.size(); l++, sizes += 3) {
+    stages.push_back({values[l], residuals[l], sizes[0], sizes[1], sizes[2] != 0});
+  }
+  const auto metrics = floatsIn(i, 5), x = floatsIn(i, 6), r = floatsIn(i, 7), states = floatsIn(i, 8);
+  const int32_t* places = ints(i, 9);
+  const float* factors = floats(i, 10);
+  std::vector<hbp::ChainSystem> systems;
+  for (size_t k = 0; k < x.size(); k++, places += 4, factors += 3) {
+    systems.push_back({places[0], places[1], places[2], places[3], factors[0], factors[1], factors[2], metrics[k], x[k], r[k],
+                       states[k], nullptr, nullptr});
+  }
+  loops->chainCg(stages.data(), static_cast<int64_t>(stages.size()), floats(i, 3), whole(i, 4), systems.data(),
+                 static_cast<int64_t>(systems.size()), flag(i, 11));
+}
+
 // ---- curvature
 
 void ProjectRows(const Info& i) {
@@ -367,6 +401,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("adam", Adam);
   add("cgDescend", CgDescend);
   add("cgTurn", CgTurn);
+  add("chainCg", ChainCg);
   add("projectRows", ProjectRows);
   add("addRows", AddRows);
   add("derivativeMeans", DerivativeMeans);

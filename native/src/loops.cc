@@ -2,6 +2,7 @@
 // no standard library, whose inline functions the linker would take from any of them.
 #include "loops.h"
 
+#include "loops/chain.h"
 #include "loops/conjugate.h"
 #include "loops/copy.h"
 #include "loops/curvature.h"
@@ -25,7 +26,7 @@ const Loops& HBP_LOOPS() {
       logicalNot,        isNan,     cast,      select,      fill,        reduce,          reduceIntegers,
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
-      sgd,               adam,      cgDescend, cgTurn,     projectRows, addRows,          derivativeMeans, curveLink,
+      sgd,               adam,      cgDescend, cgTurn,     chainCg,   projectRows, addRows,          derivativeMeans, curveLink,
       rowsProduct,
 #if HBP_REGISTER >= 32
       placesSize,        findPlaces, convolveChosen, convolveTransposedChosen, correlateChosen,

@@ -47,6 +47,26 @@ struct ChosenConvolution {
   int64_t height, width, in, kernelHeight, kernelWidth, top, left;
 };
 
+/** A matrix [out, in], or a diagonal [in] (out = in) with a second one, or null, that the way back adds: d u + residual t. */
+struct ChainStage {
+  const float *values, *residual;
+  int64_t out, in;
+  bool isDiagonal;
+};
+
+/**
+ * `count` systems (alpha I + scale H_j) x_j = b_j on the rows of block j at the input of stage `at`: vectors [count, skip + size],
+ * whose first `skip` coordinates H does not touch; the last block may have fewer rows than `size`. x, r and the state
+ * are those of the start, and then of the end.
+ */
+struct ChainSystem {
+  int64_t at, count, size, skip;
+  float alpha, scale, limit;
+  const float* metric;
+  float *x, *r, *state;
+  float *p, *ap;  // the kernel's own
+};
+
 enum class Cast { FloatToInt, FloatToBool, IntToFloat, IntToBool, BoolToFloat, BoolToInt };
 
 struct Loops {
@@ -113,6 +133,9 @@ struct Loops {
   void (*cgTurn)(const float* x, const float* r, const float* p, const float* dualR, const float* dualP,
                  const float* metric, const float* state, float* nextX, float* nextP, float* nextDualP,
                  float* nextState, int64_t systems, int64_t n, float limit);
+  /** Conjugate gradients to their ends through a chain that ends in `head` [classes, classes]; `systems` by `at`, see chain.h. */
+  void (*chainCg)(const ChainStage* stages, int64_t depth, const float* head, int64_t classes, ChainSystem* systems,
+                  int64_t count, bool stopOnNonPositive);
   /** Of matrix B [rows, columns] and direction d [columns]: g = B d and the rows' sums of (B - g d^T)^2. */
   void (*projectRows)(const float* matrix, const float* direction, float* along, float* residual, int64_t rows,
                       int64_t columns);

@@ -6,6 +6,7 @@
  * To fuse something new: a name here, a kernel of that name in a backend (src/engine/backend/native/kernels/engine.ts),
  * and a composition at the place of use, which is what the kernel is tested against.
  */
+import type { MatrixChain } from './curvature/operator.js';
 import type { Placement } from './nn/window.js';
 import * as tf from './tf.js';
 
@@ -132,6 +133,48 @@ export function cgDescend(
   const inputs = { r, p, ap, state, ...(dualP && { dualP }), ...(metric && { metric }) };
   const [nextR, nextState] = run('HbpCgDescend', inputs, { stopOnNonPositive }) as [tf.Tensor, tf.Tensor];
   return { r: nextR, state: nextState };
+}
+
+/** Systems that go through a chain of matrices at the same time, at their start. */
+export interface ChainSystem {
+  /** Stage of the chain, in whose input its blocks lie. */
+  readonly at: number;
+  readonly blocks: { readonly count: number; readonly size: number };
+  readonly alpha: number;
+  readonly scale: tf.Tensor | number;
+  readonly metric: tf.Tensor | undefined;
+  readonly x: tf.Tensor;
+  readonly r: tf.Tensor;
+  readonly state: tf.Tensor;
+  readonly limit: number;
+}
+
+/** All iterations of `descend` and `turn` of optim/cg-iteration.ts on systems in a chain; null: compose it. */
+export function chainCg(
+  { stages, head }: MatrixChain,
+  systems: readonly ChainSystem[],
+  stopOnNonPositive: boolean,
+): { x: tf.Tensor; r: tf.Tensor; state: tf.Tensor }[] | null {
+  if (!has('HbpChainCg')) return null;
+  const inputs: tf.NamedTensorMap = { head };
+  stages.forEach((stage, l) => {
+    inputs[`stage${l}`] = 'matrix' in stage ? stage.matrix : stage.diagonal;
+    if ('residual' in stage && stage.residual) inputs[`residual${l}`] = stage.residual;
+  });
+  systems.forEach(({ x, r, state, metric, scale }, i) => {
+    Object.assign(inputs, { [`x${i}`]: x, [`r${i}`]: r, [`state${i}`]: state });
+    if (metric) inputs[`metric${i}`] = metric;
+    if (typeof scale !== 'number') inputs[`scale${i}`] = scale;
+  });
+  const attributes = {
+    stages: stages.map((stage) => ('matrix' in stage ? 'matrix' : 'diagonal')),
+    systems: systems.map(({ at, blocks, alpha, scale, limit }) => {
+      return { at, blocks, alpha, limit, scale: typeof scale === 'number' ? scale : null };
+    }),
+    stopOnNonPositive,
+  };
+  const results = run('HbpChainCg', inputs, attributes);
+  return systems.map((_, i) => ({ x: results[3 * i]!, r: results[3 * i + 1]!, state: results[3 * i + 2]! }));
 }
 
 /** `turn` of optim/cg-iteration.ts; null: compose it. */

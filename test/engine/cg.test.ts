@@ -1,8 +1,13 @@
+import { jest } from '@jest/globals';
+import { hessianBackpropagation } from '../../src/engine/curvature/hbp/index.js';
 import { type KrylovSystem, plainSystem } from '../../src/engine/curvature/operator.js';
+import { backpropagate } from '../../src/engine/nn/backward.js';
+import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
+import { mlp } from '../../src/engine/nn/models.js';
 import { conjugateGradients } from '../../src/engine/optim/cg.js';
 import * as tf from '../../src/engine/tf.js';
 import { denseSystem } from '../golden-runner/cg.js';
-import { describeOnEveryBackend, expectNoLeak, numbersOf } from '../support/backends.js';
+import { describeOnEveryBackend, expectNoLeak, inScope, numbersOf } from '../support/backends.js';
 import { expectClose, type GoldenTensor, readGolden } from '../support/golden.js';
 
 const options = { tol: 1e-3, atol: 0, maxiter: 20 };
@@ -127,5 +132,81 @@ describeOnEveryBackend('why conjugate gradients stop', () => {
     expect({ stop, iterations }).toEqual({ stop: 'maxiter', iterations: 31 });
     result!.x.dispose();
     system.dispose();
+  });
+});
+
+describeOnEveryBackend('systems in a chain of matrices', (backend) => {
+  if (backend !== 'native') return; // the others have no kernel for all iterations
+  const kernel = 'HbpChainCg';
+  const loss = new CrossEntropy();
+  const solve = { tol: 0.05, atol: 0, maxiter: 12 };
+  const stopping = ['stop'] as const;
+  const both = ['stop', 'continue'] as const;
+  let state = 3;
+  const random = { uniform: () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647 };
+
+  /** In JavaScript, an iteration at a time. */
+  async function withoutKernel<T>(body: () => Promise<T>): Promise<T> {
+    const config = tf.getKernel(kernel, backend);
+    tf.unregisterKernel(kernel, backend);
+    try {
+      return await body();
+    } finally {
+      tf.registerKernel(config);
+    }
+  }
+
+  const cases = (['sigmoid', 'tanh', 'relu'] as const).flatMap((activation) =>
+    (['zero', 'abs', 'clip', 'none'] as const).map((secondOrder) => ({ activation, secondOrder })),
+  );
+
+  it.each(cases)('$activation, $secondOrder: end as they do one iteration at a time', async (each) => {
+    const { activation, secondOrder } = each;
+    const ends = new Set<string>();
+    await expectNoLeak(() =>
+      inScope(async () => {
+        const model = mlp({ input: 40, hidden: [70, 33, 17], output: 10 }, activation, random);
+        const [input, target] = [tf.randomNormal([20, 40], 0, 1, 'float32', 5), tf.range(0, 20, 1, 'int32')];
+        const trace = model.forward(input);
+        const { saved } = loss.forward(trace.output, tf.mod(target, tf.scalar(10, 'int32')));
+        const gradients = backpropagate(model, trace, loss.gradient(saved));
+        for (const blocks of [1, 2, 3, 16]) {
+          const curvature = hessianBackpropagation(model, trace, gradients, loss.averagedHessian(saved), {
+            secondOrder,
+            blocks,
+          });
+          const systems = model.parameters.map(({ path }) =>
+            tf.scoped(() => curvature[path]!.dampedSystem(gradients.parameters[path]!, 0.02, -1)),
+          );
+          // Going on through negative curvature, a step may divide by almost nothing: rounding decides.
+          for (const onNonPositiveCurvature of secondOrder === 'none' ? stopping : both) {
+            const options = { ...solve, onNonPositiveCurvature };
+            const starts = systems.map(({ rhs }, i) => (i % 3 === 0 ? tf.mul(0.1, rhs) : null));
+            const ran = jest.spyOn(tf.engine(), 'runKernel');
+            const fused = await conjugateGradients(systems, options, starts);
+            const calls = ran.mock.calls.map(([name]) => name);
+            ran.mockRestore();
+            expect(calls.filter((name) => name === kernel)).toHaveLength(1);
+            expect(calls).not.toContain('HbpCgTurn');
+            const composed = await withoutKernel(() => conjugateGradients(systems, options, starts));
+            for (const [i, { x, reports }] of fused.entries()) {
+              const { path } = model.parameters[i]!;
+              const where = `${path}, ${blocks} blocks, ${onNonPositiveCurvature}`;
+              const [got, want] = [reports, composed[i]!.reports].map((all) =>
+                all.map(({ iterations, stop, bound }) => ({ iterations, stop, bound, where })),
+              );
+              expect(got).toEqual(want);
+              await expectClose(x, composed[i]!.x, { rtol: 1e-3, atol: 1e-5 }, where);
+              reports.forEach(({ stop }) => ends.add(stop));
+            }
+            tf.dispose([...fused, ...composed].map(({ x }) => x));
+          }
+          systems.forEach((system) => system.dispose());
+          Object.values(curvature).forEach((operator) => operator.dispose());
+        }
+        model.dispose();
+      }),
+    );
+    expect(ends).toContain(secondOrder === 'none' && activation !== 'relu' ? 'non-positive-curvature' : 'converged');
   });
 });

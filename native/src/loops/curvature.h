@@ -75,14 +75,14 @@ static void addRows(const float* value, const float* matrix, const float* direct
   });
 }
 
-/** y[t, m] = the product of row m with vector t, for `M` rows and `T` vectors. */
+/** y[t, m] = the product of row m with vector t over `width` columns, for `M` rows and `T` vectors. */
 template <int M, int T>
-static inline void rowDots(const float* matrix, int64_t columns, const float* v, float* y) {
+static inline void rowDots(const float* matrix, int64_t columns, int64_t width, const float* v, float* y) {
   double total[M * T] = {};
-  for (int64_t first = 0; first < columns; first += kBlock) {
+  for (int64_t first = 0; first < width; first += kBlock) {
     const float* at = matrix + first;
     Floats sum[M * T] = {};
-    eachLanes(least(kBlock, columns - first), [&](int64_t i, auto get) {
+    eachLanes(least(kBlock, width - first), [&](int64_t i, auto get) {
       Floats x[T];
 #pragma GCC unroll 2
       for (int t = 0; t < T; t++) x[t] = get(v + t * columns + first + i);
@@ -99,14 +99,17 @@ static inline void rowDots(const float* matrix, int64_t columns, const float* v,
   for (int k = 0; k < M * T; k++) y[k] = static_cast<float>(total[k]);
 }
 
-/** out[t] += sum_m y[t, m] row m, for `M` rows and `T` vectors; asks for the rows behind these if told so. */
+/**
+ * out[t] += sum_m y[t, m] row m over the first `width` columns, for `M` rows and `T` vectors; asks for the rows behind these if
+ * told so.
+ */
 template <int M, int T>
-static inline void addScaledRows(const float* matrix, int64_t columns, const float* y, float* out, bool ahead) {
+static inline void addScaledRows(const float* matrix, int64_t columns, int64_t width, const float* y, float* out, bool ahead) {
   Floats factor[M * T];
 #pragma GCC unroll 16
   for (int k = 0; k < M * T; k++) factor[k] = all(y[k]);
   int64_t i = 0;
-  for (; i + kLanes <= columns; i += kLanes) {
+  for (; i + kLanes <= width; i += kLanes) {
     Floats sum[T];
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++) sum[t] = load(out + t * columns + i);
@@ -121,7 +124,7 @@ static inline void addScaledRows(const float* matrix, int64_t columns, const flo
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++) store(out + t * columns + i, sum[t]);
   }
-  for (; i < columns; i++) {
+  for (; i < width; i++) {
     for (int t = 0; t < T; t++) {
       for (int m = 0; m < M; m++) out[t * columns + i] += y[t * M + m] * matrix[m * columns + i];
     }
@@ -137,12 +140,12 @@ static void addRowsProduct(const float* matrix, int64_t count, int64_t columns, 
   float y[M * T];
   int64_t r = 0;
   for (; r + M <= count; r += M) {
-    rowDots<M, T>(matrix + r * columns, columns, v, y);
-    addScaledRows<M, T>(matrix + r * columns, columns, y, out, ahead && r + 2 * M <= count);
+    rowDots<M, T>(matrix + r * columns, columns, columns, v, y);
+    addScaledRows<M, T>(matrix + r * columns, columns, columns, y, out, ahead && r + 2 * M <= count);
   }
   for (; r < count; r++) {
-    rowDots<1, T>(matrix + r * columns, columns, v, y);
-    addScaledRows<1, T>(matrix + r * columns, columns, y, out, false);
+    rowDots<1, T>(matrix + r * columns, columns, columns, v, y);
+    addScaledRows<1, T>(matrix + r * columns, columns, columns, y, out, false);
   }
 }
 

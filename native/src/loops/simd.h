@@ -65,6 +65,12 @@ static inline float sumOf(Floats v) {
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/** A number that is known when code is made. */
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+
 /** Elements that one thread should have at least: waking another one costs some microseconds. */
 constexpr int64_t kGrain = 16384;
 

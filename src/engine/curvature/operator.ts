@@ -90,7 +90,20 @@ export interface SharedProduct {
    * @returns what comes back there, in the shapes of the tangents
    */
   multiply(entries: readonly { readonly at: number; readonly tangents: tf.Tensor }[]): tf.Tensor[];
+  /** What it is made of, if that is matrices and diagonals only: a kernel may then solve the systems itself. */
+  chain?(): MatrixChain | null;
 }
+
+/** The stages of a `SharedProduct`, R = J^T R' J + diag(residual), and R behind the last, [C, C]; all stay their owners'. */
+export interface MatrixChain {
+  readonly stages: readonly MatrixStage[];
+  readonly head: tf.Tensor;
+}
+
+/** J as a matrix [out, in], without residual; or J = diag(diagonal), [n] elements in any shape, and the residual alike. */
+export type MatrixStage =
+  | { readonly matrix: tf.Tensor }
+  | { readonly diagonal: tf.Tensor; readonly residual: tf.Tensor | null };
 
 /** apply(p) = leave(what `product` gives for enter(p) at the place `at`, p). */
 export interface Passage {
@@ -100,6 +113,19 @@ export interface Passage {
   enter(p: tf.Tensor, dual?: tf.Tensor): tf.Tensor;
   /** A p from what the product gave for it. */
   leave(curved: tf.Tensor, p: tf.Tensor): tf.Tensor;
+  /** The same in numbers, where A is of this form; absent: it is of another. */
+  readonly inBlocks?: BlockPassage;
+}
+
+/**
+ * A p = alpha p + scale [0, H_j u_j] for p = [.., u_j]: u_j, the last c coordinates of system j, are the rows of block j at the
+ * passage's place, and H_j is the product on them.
+ */
+export interface BlockPassage {
+  readonly blocks: RowBlocks;
+  readonly alpha: number;
+  /** A number or a scalar. */
+  readonly scale: tf.Tensor | number;
 }
 
 /** A system of which `apply` is its passage through a shared product. */

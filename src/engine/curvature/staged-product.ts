@@ -1,5 +1,5 @@
 import * as tf from '../tf.js';
-import type { SharedProduct } from './operator.js';
+import type { MatrixChain, MatrixStage, SharedProduct } from './operator.js';
 
 /** One factor of a product R = J^T R' J + diag(residual). */
 export interface ProductStage {
@@ -9,6 +9,8 @@ export interface ProductStage {
   backward(u: tf.Tensor, t: tf.Tensor | null): tf.Tensor;
   /** Whether `backward` looks at t. */
   readonly hasResidual: boolean;
+  /** The same as a matrix or a diagonal; absent: it is neither. */
+  asMatrix?(): MatrixStage;
 }
 
 /** Tangents [V, ...] at the input of stage `at`. */
@@ -25,7 +27,14 @@ export class StagedProduct implements SharedProduct {
   constructor(
     readonly stages: readonly ProductStage[],
     private readonly head: (t: tf.Tensor) => tf.Tensor,
+    private readonly headMatrix?: tf.Tensor,
   ) {}
+
+  chain(): MatrixChain | null {
+    const stages = this.stages.map((stage) => stage.asMatrix?.());
+    const known = stages.filter((stage) => stage !== undefined);
+    return this.headMatrix && known.length === stages.length ? { stages: known, head: this.headMatrix } : null;
+  }
 
   /** R_at t for every entry; runs in a tidy, and frees what it can on the way. */
   multiply(entries: readonly Entry[]): tf.Tensor[] {

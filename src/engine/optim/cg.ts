@@ -1,6 +1,7 @@
 import type { KrylovSystem, Passage, SharedProduct } from '../curvature/operator.js';
 import * as tf from '../tf.js';
 import { type CgState, type CgStop, departure, descend, dot, type Iterate, standings, turn } from './cg-iteration.js';
+import { solveInChains } from './cg-in-chain.js';
 import { OrthogonalResiduals } from './orthogonal-residuals.js';
 
 export type { CgStop } from './cg-iteration.js';
@@ -80,13 +81,14 @@ export async function conjugateGradients(
   starts: readonly (tf.Tensor | null)[] = [],
 ): Promise<CgResult[]> {
   const { onNonPositiveCurvature = 'stop', checkEvery = 1 } = options;
+  const stopOnNonPositive = onNonPositiveCurvature === 'stop';
   const courses = depart(systems, options, starts);
-  let active = courses;
-  for (;;) {
+  solveAtOnce(courses, stopOnNonPositive);
+  let active = courses.filter(({ running }) => running);
+  while (active.length > 0) {
     await look(active);
     active = active.filter(({ running }) => running);
-    if (active.length === 0) break;
-    for (let k = 0; k < checkEvery; k++) iterate(active, onNonPositiveCurvature === 'stop');
+    for (let k = 0; k < checkEvery && active.length > 0; k++) iterate(active, stopOnNonPositive);
   }
   const ends = await read(courses.map(({ iterate }) => iterate.state));
   return courses.map(({ iterate: { x, ...rest }, residuals }, i) => {
@@ -160,6 +162,19 @@ function beginningOf(system: KrylovSystem, start: tf.Tensor | null): Beginning {
     rhsSquare,
     known: system.rhsSquare ?? rhsSquare,
   };
+}
+
+/** Take those to their ends that the backend solves in one call. */
+function solveAtOnce(courses: readonly Course[], stopOnNonPositive: boolean): void {
+  const plain = courses.filter(({ residuals }) => !residuals);
+  const ends = tf.scoped(() => solveInChains(plain, stopOnNonPositive).map((end) => end && kept(end)));
+  plain.forEach((course, i) => {
+    const end = ends[i];
+    if (!end) return;
+    tf.dispose(tensorsOf(course.iterate));
+    course.iterate = end;
+    course.running = false;
+  });
 }
 
 /** One iteration of each. */

@@ -140,6 +140,27 @@ export interface Addon {
     n: number,
     limit: number,
   ): void;
+  /**
+   * Conjugate gradients to their ends, in place in `xs`, `rs` and `states`; see native/src/loops/chain.h.
+   *
+   * @param sizes    of each stage: out, in, 1 for a diagonal or 0
+   * @param places   of each system, by the first: stage, number of blocks, rows of a block, coordinates before them
+   * @param factors  of each system: alpha, scale, limit
+   */
+  chainCg(
+    stages: readonly Float32Array[],
+    residuals: readonly (Float32Array | null)[],
+    sizes: Int32Array,
+    head: Float32Array,
+    classes: number,
+    metrics: readonly (Float32Array | null)[],
+    xs: readonly Float32Array[],
+    rs: readonly Float32Array[],
+    states: readonly Float32Array[],
+    places: Int32Array,
+    factors: Float32Array,
+    stopOnNonPositive: boolean,
+  ): void;
 
   projectRows(
     matrix: Float32Array,

@@ -20,8 +20,10 @@ export class HessianChain {
    */
   constructor(stages: readonly AveragedStage[], head: tf.Tensor) {
     const own = tf.keep(tf.view(head));
-    this.product = new StagedProduct(stages, (t) =>
-      tf.reshape(tf.matMul(tf.reshape(t, [-1, own.shape[0] ?? 0]), own), t.shape),
+    this.product = new StagedProduct(
+      stages,
+      (t) => tf.reshape(tf.matMul(tf.reshape(t, [-1, own.shape[0] ?? 0]), own), t.shape),
+      own,
     );
     this.#holders = new Holders(() => {
       own.dispose();

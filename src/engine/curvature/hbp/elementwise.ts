@@ -29,6 +29,7 @@ export const elementwiseRule = {
         return residual && t ? tf.add(back, tf.mul(residual, t)) : back;
       },
       hasResidual: residual !== null,
+      asMatrix: () => ({ diagonal: derivative, residual }),
       dispose: () => tf.dispose([derivative, ...(residual ? [residual] : [])]),
     };
   },

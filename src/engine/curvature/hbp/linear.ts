@@ -21,7 +21,10 @@ export const linearRule = {
       : new BlockKroneckerGram(hessians, blocks, saved.input);
     return layer.bias ? { weight, bias: new BlockDense(hessians, blocks) } : { weight };
   },
-  averagedStage: ({ layer, saved }) => constantStage(layer, saved),
+  averagedStage: ({ layer, saved }: Omit<HbpContext<Linear>, 'outputHessian'>) => ({
+    ...constantStage(layer, saved),
+    asMatrix: () => ({ matrix: layer.weight.value }),
+  }),
   averagedCurvature({ layer, saved, chain, at, outputShape, options }: ChainContext<Linear, { input: tf.Tensor }>) {
     const blocks = splitRows(layer.weight.shape[0] ?? 0, options.blocks);
     const hessian = () => chainBlocks(chain, at, outputShape, blocks);

@@ -52,6 +52,8 @@ export class BlockDense extends Blocked {
     const rhs = tf.keep(tf.scoped(() => toBlocks(blocks, tf.mul(factor, b))));
     return throughHessian(this.hessian, {
       rhs,
+      alpha,
+      scale: 1 - alpha,
       enter: (p) => p,
       leave: (curved, p) => damped(p, curved, alpha),
       lift: (x) => fromBlocks(blocks, x),
@@ -117,6 +119,8 @@ export class BlockKroneckerMean extends Blocked {
     return throughHessian(this.hessian, {
       rhs,
       metric,
+      alpha,
+      scale,
       enter: (p) => tf.slice(p, [0, 1], [blocks.count, blocks.size]),
       leave: (curved, p) =>
         tf.add(
@@ -186,14 +190,21 @@ export class BlockKroneckerGram extends Blocked {
   }
 }
 
-/** A system that knows the Hessian by H_j v_j alone, for v [B, c]: by its matrices or on a passage through the network. */
+/**
+ * A system that knows the Hessian by H_j v_j alone, for v [B, c]: by its matrices or on a passage through the network;
+ * `leave` makes alpha p + scale H_j v_j of it.
+ */
 function throughHessian(
   hessian: BlockHessian,
   {
+    alpha,
+    scale,
     enter,
     leave,
     ...rest
   }: Omit<KrylovSystem, 'apply' | 'passage'> & {
+    alpha: number;
+    scale: tf.Tensor | number;
     enter: (p: tf.Tensor) => tf.Tensor;
     leave: (curved: tf.Tensor, p: tf.Tensor) => tf.Tensor;
   },
@@ -207,6 +218,7 @@ function throughHessian(
         at,
         enter: (p) => passage.enter(enter(p)),
         leave: (curved, p) => leave(passage.leave(curved, p), p),
+        inBlocks: { blocks: hessian.blocks, alpha, scale },
       },
       rest,
     );
