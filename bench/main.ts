@@ -36,6 +36,7 @@ const help = `Usage: node dist-bench/main.js <command> [options]      (after npm
     --state <name>      start or trained (both)
     --data <dir>        where the pictures of CIFAR-10 are (data/datasets)
     --resume            go on with what --out has
+    --keep <file>       take over from an earlier measurement here what this one leaves out
     --repetitions, --quick, --out (bench/results/experiments.json)
   states                the states in the middle of training, by training: bench/states
     --only <pattern>    those experiments whose names match
@@ -73,6 +74,7 @@ const { values, positionals } = parseArgs({
     reference: { type: 'string' },
     device: { type: 'string', default: 'cpu' },
     resume: { type: 'boolean', default: false },
+    keep: { type: 'string' },
     state: { type: 'string' },
     data: { type: 'string' },
     by: { type: 'string' },
@@ -105,6 +107,7 @@ const commands: Record<string, () => Promise<unknown>> = {
       reference: values.reference,
       device: values.device,
       resume: values.resume,
+      keep: values.keep,
     }),
   scaling: () => runScaling(common('scaling')),
   states: async () => {

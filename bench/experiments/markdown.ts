@@ -1,6 +1,6 @@
 /** The part of docs/performance.md about the experiments' steps. */
 import { asMarkdown, scalingTable, stepTables, stepTally } from './report.js';
-import type { ExperimentResults, Provenance, ScalingResults } from './results.js';
+import type { ExperimentResults, Provenance, ScalingResults, StepRow } from './results.js';
 
 /** From docs/. */
 export const ratioFigure = 'figures/steps.png';
@@ -12,6 +12,7 @@ export function generatedSteps(results: ExperimentResults, scaling: ScalingResul
     ...factsOf(results),
     ...Object.entries(states).map(([experiment, how]) => `${experiment} in the middle of training: ${how}`),
     `${repetitions} repetitions of everybody in turn`,
+    ...origins(results),
     ...failures.map(({ variant, state, reason }) => `not measured: ${variant}, ${state}: ${reason}`),
   ];
   return [
@@ -21,6 +22,23 @@ export function generatedSteps(results: ExperimentResults, scaling: ScalingResul
     ...stepTables(results).map(asMarkdown),
     ...(scaling ? [asMarkdown(scalingTable(scaling)), list(factsOf(scaling))] : []),
   ].join('\n\n');
+}
+
+/** What was measured at another time. */
+function origins({ rows }: ExperimentResults): string[] {
+  const groups = new Map<string, StepRow[]>();
+  for (const row of rows) {
+    if (row.from) groups.set(row.from.date, [...(groups.get(row.from.date) ?? []), row]);
+  }
+  return [...groups.values()].map((members) => {
+    const { date, commit, repetitions, peak, load } = members[0]!.from!;
+    const names = [...new Set(members.map(({ variant }) => variant))].join(', ');
+    return (
+      `measured at another time, on ${date.slice(0, 10)} at commit ${commit ?? 'unknown'}` +
+      ` (${repetitions} repetitions, ${peak === null ? '' : `peak ${(peak / 1e9).toFixed(0)} GFLOP/s, `}` +
+      `load average ${load.map((x) => x.toFixed(2)).join(' before, ')} after): ${names}`
+    );
+  });
 }
 
 function factsOf({ date, commit, machine, about, threads, pictures, speeds, load }: Provenance): string[] {

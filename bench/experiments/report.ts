@@ -61,7 +61,7 @@ export function stepTables(results: ExperimentResults): Table[] {
           ...['forward', 'backward', 'curvature', 'update'].map(cell),
           time(median),
           least === null ? '' : `${time(least)} (x ${(median / least).toFixed(1)})`,
-          row.floor && results.speeds ? percent(row.floor.flop / median / results.speeds.peak) : '',
+          row.floor && peakOf(row, results) ? percent(row.floor.flop / median / peakOf(row, results)!) : '',
         ];
       }),
     },
@@ -115,6 +115,11 @@ export function scalingTable({ scaling }: ScalingResults): Table {
       expected === null ? '' : expected.toFixed(2),
     ]),
   };
+}
+
+/** Of the measurement that the step was taken in. */
+function peakOf({ from }: StepRow, { speeds }: ExperimentResults): number | null {
+  return from ? from.peak : (speeds?.peak ?? null);
 }
 
 /** For the terminal. */

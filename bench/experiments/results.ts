@@ -41,6 +41,13 @@ export interface Target {
   readonly met: boolean;
 }
 
+/** The measurement that a step was taken over from. */
+export interface Origin extends Pick<Provenance, 'date' | 'commit' | 'load'> {
+  readonly repetitions: number;
+  /** FLOP a second. */
+  readonly peak: number | null;
+}
+
 export interface StepRow {
   /** "exp01/sgd" */
   readonly variant: string;
@@ -55,6 +62,8 @@ export interface StepRow {
   readonly targets: readonly Target[];
   /** FLOP of the cheapest known way, which the floor is made of; and the floor in seconds. Null without peak. */
   readonly floor: { readonly flop: number; readonly seconds: Readonly<Record<FloorPhase, number>> } | null;
+  /** Absent: this one. */
+  readonly from?: Origin;
 }
 
 export interface Failure {

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { messageOf } from '../../dist/errors.js';
 import { writeWhole } from '../../dist/lab/whole-file.js';
 import { commit, machine } from '../machine.js';
+import { doubt } from '../results.js';
 import { say } from '../say.js';
 import { writeBatch } from './floats.js';
 import { measureVariant } from './measure.js';
@@ -32,6 +33,8 @@ export interface ExperimentsOptions {
   readonly out: string;
   /** Measures what `out` lacks and keeps its rows; it must be of the same commit, machine, threads and repetitions. */
   readonly resume: boolean;
+  /** A file from an earlier measurement on this machine: steps that this one does not take are taken over. */
+  readonly keep: string | undefined;
 }
 
 const quickBatch = 4;
@@ -48,15 +51,18 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const repetitions = options.repetitions ?? (quick ? 1 : 5);
   const kept = options.resume ? readKept(options.out, { quick, threads, repetitions }) : null;
   const rows: StepRow[] = [...(kept?.rows ?? [])];
+  const earlier = options.keep === undefined ? null : readEarlier(options.keep, { quick, threads });
+  const takenOver = (): StepRow[] =>
+    earlier?.rows.filter((old) => !rows.some((row) => row.variant === old.variant && row.state === old.state)) ?? [];
   const failures: Failure[] = [];
-  const states: Record<string, string> = { ...kept?.states };
+  const states: Record<string, string> = { ...earlier?.states, ...kept?.states };
   const names = benchVariants().map(({ name }) => name);
   let about: Record<string, string> = { ...kept?.about, speeds: aboutSpeeds };
   const results = (): ExperimentResults => ({
     ...provenance({ quick, threads, about, dataset, speeds }, loadBefore),
     repetitions,
     states,
-    rows: names.flatMap((name) => rows.filter(({ variant }) => variant === name)),
+    rows: names.flatMap((name) => [...rows, ...takenOver()].filter(({ variant }) => variant === name).sort(startFirst)),
     failures,
   });
   try {
@@ -115,6 +121,28 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
 function write(out: string, results: ExperimentResults): void {
   mkdirSync(dirname(out), { recursive: true });
   writeWhole(out, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+function startFirst(a: StepRow, b: StepRow): number {
+  return a.state.localeCompare(b.state);
+}
+
+/** @throws Error  the file is of another machine, or its numbers cannot be relied on */
+function readEarlier(
+  file: string,
+  now: Pick<ExperimentResults, 'quick' | 'threads'>,
+): Pick<ExperimentResults, 'rows' | 'states'> {
+  const { rows, states, ...earlier } = JSON.parse(readFileSync(file, 'utf8')) as ExperimentResults;
+  const { date, commit, load, repetitions, speeds } = earlier;
+  const reason =
+    earlier.machine.cpu !== machine().cpu || earlier.threads !== now.threads
+      ? 'another machine or number of threads'
+      : now.quick
+        ? null
+        : doubt(earlier);
+  if (reason !== null) throw new Error(`${file}: nothing is taken over from it: ${reason}`);
+  const from = { date, commit, load, repetitions, peak: speeds?.peak ?? null };
+  return { states, rows: rows.map((row) => ({ from, ...row })) };
 }
 
 /** @throws Error  the file is of another measurement */

@@ -165,5 +165,12 @@ describe('the report', () => {
     expect(text).toContain('- peak 200 GFLOP/s, bandwidth 20.0 GB/s');
     expect(await renderSvg(ratioSpec(results)!)).toContain('exp01/cg-ggn');
     expect(ratioSpec({ ...results, rows: [{ ...row, ratio: null }] })).toBeNull();
+    const from = { date: '2025-12-24T00:00:00Z', commit: 'def', repetitions: 2, peak: 1e11, load: [0, 1] } as const;
+    const mixed = generatedSteps({ ...results, rows: [row, { ...row, variant: 'exp08/kfac', from }] }, null, false);
+    expect(mixed).toContain(
+      '- measured at another time, on 2025-12-24 at commit def (2 repetitions, peak 100 GFLOP/s, ' +
+        'load average 0.00 before, 1.00 after): exp08/kfac',
+    );
+    expect(mixed).toMatch(/exp01\/cg-ggn, trained .* 50 % \|\n\| exp08\/kfac, trained .* 100 % \|/);
   });
 });
