@@ -1,29 +1,38 @@
 /**
  * Kernels for curvature products, as those of fused.ts: one pass where the current backend has them, null where the caller
- * composes them. The compositions are in linalg/rows.ts, curvature/link.ts and
+ * composes them. The compositions are in linalg/rows.ts, curvature/hbp/mean-coordinates.ts, curvature/link.ts,
  * nn/chosen-convolution.ts and nn/gradient-rows.ts, which callers use.
  */
+import type { MeanCoordinates } from './curvature/hbp/mean-coordinates.js';
+import type { RowBlocks } from './curvature/row-blocks.js';
 import { has, type KnownByOutput, run } from './fused.js';
 import type { Placement } from './nn/window.js';
 import type * as tf from './tf.js';
 
-/** g = B d [o] and e_o = sum_i (B_oi - g_o d_i)^2 [o] of B [o, i], d [i]; null: compose it. */
-export function projectRows(matrix: tf.Tensor, direction: tf.Tensor): { along: tf.Tensor; residual: tf.Tensor } | null {
-  if (!has('HbpProjectRows')) return null;
-  const [along, residual] = run('HbpProjectRows', { matrix, direction }, {}) as [tf.Tensor, tf.Tensor];
-  return { along, residual };
+/** As `meanCoordinates` of curvature/hbp/mean-coordinates.ts; null: compose it. */
+export function meanCoordinates(
+  matrix: tf.Tensor,
+  mean: tf.Tensor,
+  { count, size }: RowBlocks,
+  factor: number,
+): MeanCoordinates | null {
+  if (!has('HbpMeanCoordinates')) return null;
+  const results = run('HbpMeanCoordinates', { matrix, mean }, { count, size, factor });
+  const [along, rhs, metric, direction, square] = results as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  return { along, rhs, metric, direction, square };
 }
 
-/** value + f_o B_oi + s_o d_i, [o, i], of factors f and steps s [o]; null: compose it. */
-export function addRows(
+/** As `addMeanCoordinates` of curvature/hbp/mean-coordinates.ts; null: compose it. */
+export function addMeanCoordinates(
   value: tf.Tensor,
   matrix: tf.Tensor,
-  direction: tf.Tensor,
-  factors: tf.Tensor,
-  steps: tf.Tensor,
+  { along, direction }: Pick<MeanCoordinates, 'along' | 'direction'>,
+  x: tf.Tensor,
+  { size }: RowBlocks,
+  { factor, length }: { readonly factor: number; readonly length: number },
 ): tf.Tensor | null {
-  if (!has('HbpAddRows')) return null;
-  return run('HbpAddRows', { value, matrix, direction, factors, steps }, {})[0]!;
+  if (!has('HbpAddMeanCoordinates')) return null;
+  return run('HbpAddMeanCoordinates', { value, matrix, direction, along, x }, { size, factor, length })[0]!;
 }
 
 /** mean_N phi'(y) [n] and sum_N phi''(y) g [n] of an activation's output y and a gradient g, [N, n]; null: compose it. */

@@ -102,8 +102,7 @@ export interface MatrixChain {
 
 /** J as a matrix [out, in], without residual; or J = diag(diagonal), [n] elements in any shape, and the residual alike. */
 export type MatrixStage =
-  | { readonly matrix: tf.Tensor }
-  | { readonly diagonal: tf.Tensor; readonly residual: tf.Tensor | null };
+  { readonly matrix: tf.Tensor } | { readonly diagonal: tf.Tensor; readonly residual: tf.Tensor | null };
 
 /** apply(p) = leave(what `product` gives for enter(p) at the place `at`, p). */
 export interface Passage {

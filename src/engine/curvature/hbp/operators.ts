@@ -5,9 +5,9 @@
  */
 import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
 import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
-import { addRows, projectRows } from '../../linalg/rows.js';
 import * as tf from '../../tf.js';
 import { type BlockHessian, denseBlocks } from './block-hessian.js';
+import { addMeanCoordinates, meanCoordinates } from './mean-coordinates.js';
 
 /** What the operators on row blocks share. */
 abstract class Blocked extends SymmetricOperator {
@@ -68,8 +68,7 @@ export class BlockDense extends Blocked {
  * With mu = ||m||^2, m^ = m / sqrt(mu), g^ = B m^ and E = B - g^ m^T, every Krylov vector of (alpha I + beta C) and B
  * is xi E + u m^T with a number xi and u in R^o: the operator multiplies xi by alpha and u by alpha I + beta mu H, and
  * E is orthogonal to everything in the range of m^T. So conjugate gradients run on (xi, u), 1 + c numbers a block,
- * with weight ||E_j||^2 on xi. Its squares are summed element by element: as a difference of norms it would cancel, since
- * sigmoid layers have nearly constant inputs.
+ * with weight ||E_j||^2 on xi (`MeanCoordinates`).
  */
 export class BlockKroneckerMean extends Blocked {
   override readonly shape: readonly number[];
@@ -96,26 +95,14 @@ export class BlockKroneckerMean extends Blocked {
   /** (alpha I + (1 - alpha) C) x = factor b, in the smallest coordinates that hold its Krylov space. */
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
-    const rowsOf = (xi: tf.Tensor): tf.Tensor => fromBlocks(blocks, tf.tile(xi, [1, blocks.size]));
-    const { rhs, metric, direction, scale, along } = tf.scoped(() => {
-      const mu = tf.sum(tf.square(this.#mean));
-      // A zero mean leaves A = alpha I: E is all of B, and any direction will do.
-      const direction = tf.divNoNan(this.#mean, tf.sqrt(mu));
-      const { along, residual } = projectRows(b, direction);
-      const weight = tf.mul(factor * factor, tf.sum(toBlocks(blocks, residual), 1, true));
-      const rhs = tf.concat([tf.fill([blocks.count, 1], 1), toBlocks(blocks, tf.mul(factor, along))], 1);
-      const metric = tf.concat([weight, tf.fill([blocks.count, blocks.size], 1)], 1);
-      return { rhs, metric, direction, scale: tf.mul(1 - alpha, mu), along };
-    });
+    const coordinates = meanCoordinates(b, this.#mean, blocks, factor);
+    const { rhs, metric, square } = coordinates;
+    const scale = tf.mul(1 - alpha, square);
     const own = tf.view(b);
-    const owned = [rhs, metric, direction, scale, along, own];
+    const owned = [...Object.values<tf.Tensor>({ ...coordinates }), scale, own];
     owned.forEach((tensor) => tf.keep(tensor));
-    /** value + length (xi E + u m^T) = value + length xi B + length (u - xi g^) m^T; B = factor * b. */
-    const addTo = (value: tf.Tensor, x: tf.Tensor, length: number): tf.Tensor => {
-      const [xi, u] = tf.split(tf.mul(length, x), [1, blocks.size], 1) as [tf.Tensor, tf.Tensor];
-      const factors = tf.mul(factor, rowsOf(xi));
-      return addRows(value, own, direction, factors, tf.sub(fromBlocks(blocks, u), tf.mul(factors, along)));
-    };
+    const addTo = (value: tf.Tensor, x: tf.Tensor, length: number): tf.Tensor =>
+      addMeanCoordinates(value, own, coordinates, x, blocks, { factor, length });
     return throughHessian(this.hessian, {
       rhs,
       metric,

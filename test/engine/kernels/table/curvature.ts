@@ -1,6 +1,8 @@
 import * as link from '../../../../src/engine/curvature/link.js';
 import type { KnownByOutput } from '../../../../src/engine/fused.js';
-import { addRows, projectRows, rowsProduct } from '../../../../src/engine/linalg/rows.js';
+import { addMeanCoordinates, meanCoordinates } from '../../../../src/engine/curvature/hbp/mean-coordinates.js';
+import { type RowBlocks, splitRows } from '../../../../src/engine/curvature/row-blocks.js';
+import { rowsProduct } from '../../../../src/engine/linalg/rows.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
 
@@ -45,48 +47,106 @@ function matrixSize(draw: Draw): [number, number] {
   return [draw.size(), draw.pick([1, 2, 15, 16, 17, 33, 70, 300])];
 }
 
+/** Row blocks of a matrix, and a direction in which to split it. */
+function splitting(draw: Draw): { columns: number; blocks: RowBlocks; factor: number } {
+  // Longer rows than any layer has are a matter of the backends' own sums.
+  const [rows, columns] = draw.large ? [300, 1001] : matrixSize(draw);
+  return {
+    columns,
+    blocks: splitRows(Math.max(rows, 1), draw.pick([1, 1, 2, 3, 16])),
+    factor: draw.pick([1, -1, 0.5]),
+  };
+}
+
+const blocksOf = (rows: number, attrs: Readonly<Record<string, unknown>>): RowBlocks => {
+  const { count, size } = attrs as { count: number; size: number };
+  return { rows, count, size };
+};
+
 const matrices: Kernel[] = [
-  ...both('HbpProjectRows', (inputs) => Object.values(projectRows(inputs['matrix']!, inputs['direction']!)), {
-    tolerance: 'sum',
-    draw: (draw) => {
-      const [rows, columns] = matrixSize(draw);
-      return { inputs: { matrix: draw.float([rows, columns], 'moderate'), direction: draw.uniform([columns], -1, 1) } };
-    },
-    reference: (call) => {
-      const { matrix, direction } = named(call);
-      const [rows = 0, columns = 0] = matrix!.shape;
-      const [along, residual] = [new Float64Array(rows), new Float64Array(rows)];
-      for (let o = 0; o < rows; o++) {
-        const row = matrix!.values.subarray(o * columns, (o + 1) * columns);
-        row.forEach((b, i) => (along[o]! += b * direction!.values[i]!));
-        row.forEach((b, i) => (residual[o]! += (b - along[o]! * direction!.values[i]!) ** 2));
-      }
-      return [float32([rows], along), float32([rows], residual)];
-    },
-  }),
   ...both(
-    'HbpAddRows',
-    ({ value, matrix, direction, factors, steps }: Named) => addRows(value!, matrix!, direction!, factors!, steps!),
+    'HbpMeanCoordinates',
+    ({ matrix, mean }: Named, attrs) => {
+      const blocks = blocksOf(matrix!.shape[0], attrs);
+      const { along, rhs, metric, direction, square } = meanCoordinates(
+        matrix!,
+        mean!,
+        blocks,
+        attrs['factor'] as number,
+      );
+      return [along, rhs, metric, direction, square];
+    },
     {
       tolerance: 'sum',
       draw: (draw) => {
-        const [rows, columns] = matrixSize(draw);
+        const { columns, blocks, factor } = splitting(draw);
+        const { rows, count, size } = blocks;
+        const mean = draw.rarely(4) ? draw.uniform([columns], 0, 0) : draw.uniform([columns], -1, 1);
+        return { inputs: { matrix: draw.float([rows, columns], 'moderate'), mean }, attrs: { count, size, factor } };
+      },
+      reference: (call) => {
+        const { matrix, mean } = named(call);
+        const { count, size, factor } = call.attrs as { count: number; size: number; factor: number };
+        const [rows = 0, columns = 0] = matrix!.shape;
+        const square = Array.from(mean!.values).reduce((sum, m) => sum + m * m, 0);
+        const direction = Array.from(mean!.values, (m) => (square === 0 ? 0 : m / Math.sqrt(square)));
+        const along = new Float64Array(rows);
+        const [rhs, metric] = [new Float64Array(count * (1 + size)), new Float64Array(count * (1 + size)).fill(1)];
+        for (let j = 0; j < count; j++) [rhs[j * (1 + size)], metric[j * (1 + size)]] = [1, 0];
+        for (let o = 0; o < rows; o++) {
+          const row = matrix!.values.subarray(o * columns, (o + 1) * columns);
+          direction.forEach((d, i) => (along[o]! += factor * row[i]! * d));
+          const at = Math.floor(o / size) * (1 + size);
+          rhs[at + 1 + (o % size)] = along[o]!;
+          direction.forEach((d, i) => (metric[at]! += (factor * row[i]! - along[o]! * d) ** 2));
+        }
+        return [
+          float32([rows], along),
+          float32([count, 1 + size], rhs),
+          float32([count, 1 + size], metric),
+          float32([columns], direction),
+          float32([], [square]),
+        ];
+      },
+    },
+  ),
+  ...both(
+    'HbpAddMeanCoordinates',
+    ({ value, matrix, direction, along, x }: Named, attrs) => {
+      const { factor, length } = attrs as { factor: number; length: number };
+      const blocks = { rows: matrix!.shape[0], count: x!.shape[0], size: x!.shape[1]! - 1 };
+      return addMeanCoordinates(value!, matrix!, { along: along!, direction: direction! }, x!, blocks, {
+        factor,
+        length,
+      });
+    },
+    {
+      tolerance: 'sum',
+      draw: (draw) => {
+        const { columns, blocks, factor } = splitting(draw);
+        const { rows, count, size } = blocks;
         return {
           inputs: {
             value: draw.float([rows, columns], 'moderate'),
             matrix: draw.float([rows, columns], 'moderate'),
             direction: draw.float([columns], 'moderate'),
-            factors: draw.float([rows], 'moderate'),
-            steps: draw.float([rows], 'moderate'),
+            along: draw.float([rows], 'moderate'),
+            x: draw.float([count, 1 + size], 'moderate'),
           },
+          attrs: { size, factor, length: draw.pick([1, 0.1, -2]) },
         };
       },
       reference: (call) => {
-        const { value, matrix, direction, factors, steps } = named(call);
-        const [, columns = 0] = value!.shape;
+        const { value, matrix, direction, along, x } = named(call);
+        const { size, factor, length } = call.attrs as { size: number; factor: number; length: number };
+        const columns = value!.shape[1]!;
         const moved = Array.from(value!.values, (w, at) => {
           const [o, i] = [Math.floor(at / columns), at % columns];
-          return w + factors!.values[o]! * matrix!.values[at]! + steps!.values[o]! * direction!.values[i]!;
+          const block = Math.floor(o / size) * (1 + size);
+          const [xi, u] = [x!.values[block]!, x!.values[block + 1 + (o % size)]!];
+          return (
+            w + length * (xi * factor * matrix!.values[at]! + (u - xi * along!.values[o]!) * direction!.values[i]!)
+          );
         });
         return [float32(value!.shape, moved)];
       },

@@ -4,34 +4,63 @@ import type * as tf from '../../../tf.js';
 import { placementLength, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
 
-const projectRows: NativeKernel = ({ inputs, backend }) => {
-  const { matrix, direction } = inputs as Record<'matrix' | 'direction', tf.TensorInfo>;
+interface BlockSizes {
+  readonly count: number;
+  readonly size: number;
+}
+
+/** Numbers of a row or a column are few: loops in JavaScript are shorter than calls. */
+const meanCoordinates: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { matrix, mean } = inputs as Record<'matrix' | 'mean', tf.TensorInfo>;
+  const { count, size, factor } = attrs as unknown as BlockSizes & { factor: number };
   const [rows = 0, columns = 0] = matrix.shape;
-  const [along, residual] = [backend.empty([rows], 'float32'), backend.empty([rows], 'float32')];
-  backend.addon.projectRows(
-    backend.floats(matrix),
-    backend.floats(direction),
-    backend.floats(along),
-    backend.floats(residual),
-    rows,
-    columns,
-  );
-  return [along, residual];
+  const along = backend.empty([rows], 'float32');
+  const [rhs, metric] = [backend.empty([count, 1 + size], 'float32'), backend.empty([count, 1 + size], 'float32')];
+  const [direction, square] = [backend.empty([columns], 'float32'), backend.empty([], 'float32')];
+  const [m, d, g] = [backend.floats(mean), backend.floats(direction), backend.floats(along)];
+  let total = 0;
+  for (let i = 0; i < columns; i++) total += m[i]! * m[i]!;
+  backend.floats(square)[0] = total;
+  const norm = Math.sqrt(total);
+  for (let i = 0; i < columns; i++) d[i] = norm === 0 ? 0 : m[i]! / norm;
+  const residual = new Float32Array(rows);
+  backend.addon.projectRows(backend.floats(matrix), d, g, residual, rows, columns);
+  const [b, weights] = [backend.floats(rhs).fill(0), backend.floats(metric).fill(1)];
+  for (let j = 0; j < count; j++) {
+    let rest = 0;
+    for (let o = j * size; o < Math.min((j + 1) * size, rows); o++) {
+      g[o] = factor * g[o]!;
+      b[j + 1 + o] = g[o]!;
+      rest += residual[o]!;
+    }
+    b[j * (1 + size)] = 1;
+    weights[j * (1 + size)] = factor * factor * rest;
+  }
+  return [along, rhs, metric, direction, square];
 };
 
-const addRows: NativeKernel = ({ inputs, backend }) => {
-  const { value, matrix, direction, factors, steps } = inputs as Record<
-    'value' | 'matrix' | 'direction' | 'factors' | 'steps',
+const addMeanCoordinates: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { value, matrix, direction, along, x } = inputs as Record<
+    'value' | 'matrix' | 'direction' | 'along' | 'x',
     tf.TensorInfo
   >;
+  const { size, factor, length } = attrs as { size: number; factor: number; length: number };
   const [rows = 0, columns = 0] = matrix.shape;
   const next = backend.empty(value.shape, 'float32');
+  const [g, coordinates] = [backend.floats(along), backend.floats(x)];
+  const [factors, steps] = [new Float32Array(rows), new Float32Array(rows)];
+  for (let o = 0, j = 0; o < rows; o++) {
+    if (o === (j + 1) * size) j++;
+    const xi = length * coordinates[j * (1 + size)]!;
+    factors[o] = factor * xi;
+    steps[o] = length * coordinates[j + 1 + o]! - xi * g[o]!;
+  }
   backend.addon.addRows(
     backend.floats(value),
     backend.floats(matrix),
     backend.floats(direction),
-    backend.floats(factors),
-    backend.floats(steps),
+    factors,
+    steps,
     backend.floats(next),
     rows,
     columns,
@@ -202,8 +231,8 @@ const factorProduct: NativeKernel = ({ inputs, backend }) => {
 /** @param isa  the instruction set of the addon's loops: some kernels are not for plain processors */
 export function curvatureKernels(isa: string): KernelTable {
   return {
-    HbpProjectRows: projectRows,
-    HbpAddRows: addRows,
+    HbpMeanCoordinates: meanCoordinates,
+    HbpAddMeanCoordinates: addMeanCoordinates,
     HbpRowsProduct: rowsProduct,
     HbpFactorProduct: factorProduct,
     HbpDerivativeMeans: derivativeMeans,
