@@ -72,8 +72,11 @@ export {
   type KroneckerFactors,
 } from './curvature/kronecker-factors/index.js';
 export {
+  type BlockPassage,
   type KrylovSystem,
   type LinearOperator,
+  type MatrixChain,
+  type MatrixStage,
   type Passage,
   plainSystem,
   type SharedProduct,
