@@ -25,20 +25,11 @@ const experiments = loadAllExperiments(`${root}experiments`);
 const [given] = process.argv.slice(2);
 if (given) copyFileSync(given, published);
 
-/** Variants that were not measured are taken for their nearest relative. */
-const relatives = {
-  'exp08/pch-clip': 'exp08/pch-abs',
-  'exp08/ggn-alpha2': 'exp08/ggn-alpha1',
-  'exp09/pch-clip': 'exp09/pch-abs',
-};
-
-/** The step of a variant in the middle of training [s], and as whose it was measured. */
-function stepOf(name) {
-  const measuredAs = (each) => steps.rows.find(({ variant, state }) => variant === each && state === 'trained');
-  const source = measuredAs(name) ? name : relatives[name];
-  const found = source && measuredAs(source);
+/** The step of a variant in the middle of training [s]. */
+function stepSeconds(name) {
+  const found = steps.rows.find(({ variant, state }) => variant === name && state === 'trained');
   if (!found) throw new Error(`bench/results/published-steps.json has no step in the middle of training of ${name}`);
-  return { seconds: found.ours.seconds.median, source };
+  return found.ours.seconds.median;
 }
 
 /** One evaluation [s]: the MLP, and c4d3 for the convolutional networks. */
@@ -63,7 +54,7 @@ function sizesOf({ dataset }) {
 
 /** Of a whole run on two cores. */
 function runSeconds(spec) {
-  const { seconds } = stepOf(`${spec.experiment}/${spec.variant}`);
+  const seconds = stepSeconds(`${spec.experiment}/${spec.variant}`);
   const count = Math.floor(sizesOf(spec).train / spec.batchSize) * spec.epochs;
   return count * seconds + (spec.epochs * spec.evaluationsPerEpoch + 1) * evaluationSeconds(spec.experiment);
 }
@@ -130,14 +121,14 @@ function costs() {
   const head = ['experiment', 'runs', 'one run', 'two cores', '64-core node', 'one GPU', 'array on 100 nodes'];
   const everything = whole.flatMap(({ runs }) => runs);
   const times = everything.map(({ experiment, variant }) => {
-    const { seconds, source } = stepOf(`${experiment}/${variant}`);
+    const seconds = stepSeconds(`${experiment}/${variant}`);
     const time = seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(1)} s`;
-    return [`${experiment}/${variant}`, time, source];
+    return [`${experiment}/${variant}`, time];
   });
   return [
     table(head, [...whole.map(({ name, runs }) => line(name, runs)), line('**all**', everything)]),
     `Made of these step times, with ${threads} threads:`,
-    table(['variant', 'step', 'measured as'], times),
+    table(['variant', 'step'], times),
   ].join('\n\n');
 }
 

@@ -56,12 +56,13 @@ export function stepTables(results: ExperimentResults): Table[] {
         };
         const least = floorSeconds(row);
         const { median } = row.ours.seconds;
+        const peak = peakOf(row, results);
         return [
           name(row),
           ...['forward', 'backward', 'curvature', 'update'].map(cell),
           time(median),
           least === null ? '' : `${time(least)} (x ${(median / least).toFixed(1)})`,
-          row.floor && peakOf(row, results) ? percent(row.floor.flop / median / peakOf(row, results)!) : '',
+          row.floor && peak !== null ? percent(row.floor.flop / median / peak) : '',
         ];
       }),
     },

@@ -3,7 +3,7 @@
  * only the rows within a block, so that the diagonal blocks H_j are all of H that it needs. They come as matrices
  * [B, c, c] (see `diagonalBlocks`) or as products through the rest of the network.
  */
-import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
+import { type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
 import { fromBlocks, type RowBlocks, toBlocks } from '../row-blocks.js';
 import * as tf from '../../tf.js';
 import { type BlockHessian, denseBlocks } from './block-hessian.js';
@@ -50,12 +50,8 @@ export class BlockDense extends Blocked {
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
     const { blocks } = this;
     const rhs = tf.keep(tf.scoped(() => toBlocks(blocks, tf.mul(factor, b))));
-    return throughHessian(this.hessian, {
+    return throughHessian(this.hessian, alpha, 1 - alpha, {
       rhs,
-      alpha,
-      scale: 1 - alpha,
-      enter: (p) => p,
-      leave: (curved, p) => damped(p, curved, alpha),
       lift: (x) => fromBlocks(blocks, x),
       dispose: () => rhs.dispose(),
     });
@@ -103,20 +99,9 @@ export class BlockKroneckerMean extends Blocked {
     owned.forEach((tensor) => tf.keep(tensor));
     const addTo = (value: tf.Tensor, x: tf.Tensor, length: number): tf.Tensor =>
       addMeanCoordinates(value, own, coordinates, x, blocks, { factor, length });
-    return throughHessian(this.hessian, {
+    return throughHessian(this.hessian, alpha, scale, {
       rhs,
       metric,
-      alpha,
-      scale,
-      enter: (p) => tf.slice(p, [0, 1], [blocks.count, blocks.size]),
-      leave: (curved, p) =>
-        tf.add(
-          tf.mul(alpha, p),
-          tf.pad(tf.mul(scale, curved), [
-            [0, 0],
-            [1, 0],
-          ]),
-        ),
       lift: (x) => addTo(tf.zerosLike(own), x, 1),
       addTo,
       dispose: () => tf.dispose(owned),
@@ -178,25 +163,26 @@ export class BlockKroneckerGram extends Blocked {
 }
 
 /**
- * A system that knows the Hessian by H_j v_j alone, for v [B, c]: by its matrices or on a passage through the network;
- * `leave` makes alpha p + scale H_j v_j of it.
+ * A system that knows the Hessian by H_j v_j alone, for v [B, c]: by its matrices or on a passage through the network. Of a
+ * vector p = [.., u_j], u_j the last c coordinates, it makes alpha p + scale [0, H_j u_j].
  */
 function throughHessian(
   hessian: BlockHessian,
-  {
-    alpha,
-    scale,
-    enter,
-    leave,
-    ...rest
-  }: Omit<KrylovSystem, 'apply' | 'passage'> & {
-    alpha: number;
-    scale: tf.Tensor | number;
-    enter: (p: tf.Tensor) => tf.Tensor;
-    leave: (curved: tf.Tensor, p: tf.Tensor) => tf.Tensor;
-  },
+  alpha: number,
+  scale: tf.Tensor | number,
+  rest: Omit<KrylovSystem, 'apply' | 'passage'>,
 ): KrylovSystem {
-  const { passage } = hessian;
+  const { passage, blocks } = hessian;
+  const before = (rest.rhs.shape[1] ?? 0) - blocks.size;
+  const enter = (p: tf.Tensor): tf.Tensor => (before === 0 ? p : tf.slice(p, [0, before], [blocks.count, blocks.size]));
+  const leave = (curved: tf.Tensor, p: tf.Tensor): tf.Tensor => {
+    const product = tf.mul(scale, curved);
+    const padding: [number, number][] = [
+      [0, 0],
+      [before, 0],
+    ];
+    return tf.add(tf.mul(alpha, p), before === 0 ? product : tf.pad(product, padding));
+  };
   if (passage) {
     const { product, at } = passage;
     return passing(
@@ -205,7 +191,7 @@ function throughHessian(
         at,
         enter: (p) => passage.enter(enter(p)),
         leave: (curved, p) => leave(passage.leave(curved, p), p),
-        inBlocks: { blocks: hessian.blocks, alpha, scale },
+        inBlocks: { blocks, alpha, scale },
       },
       rest,
     );

@@ -270,11 +270,11 @@ function throughChain({ inputs, attrs }: KernelCase, l: number, t: readonly numb
   return t.map((_, i) => rows.reduce((sum, row, o) => sum + row[i]! * back[o]!, 0));
 }
 
-/** Conjugate gradients on each block by itself. */
+/** The one iteration of each block by itself. */
 function solveChain(call: KernelCase): Numbers[] {
   const inputs = named(call);
   const { systems } = call.attrs as { systems: readonly ChainSystem[] };
-  return systems.flatMap(({ at, blocks, alpha, scale, limit }, i) => {
+  return systems.flatMap(({ at, blocks, alpha, scale }, i) => {
     const [x, r, state, metric] = ['x', 'r', 'state', 'metric'].map((name) => inputs[name + String(i)]);
     const width = (at < (call.attrs!['stages'] as []).length ? inputs[`stage${at}`]! : inputs['head']!).shape[1]!;
     const factor = scale ?? inputs[`scale${i}`]!.values[0]!;
@@ -286,10 +286,9 @@ function solveChain(call: KernelCase): Numbers[] {
       const of = (all: ArrayLike<number>): number[] => Array.from({ length: n }, (_, k) => all[j * n + k]!);
       const dot = (u: readonly number[], v: readonly number[]): number =>
         u.reduce((sum, value, k) => sum + value * v[k]! * (metric ? metric.values[j * n + k]! : 1), 0);
-      const [sum, residual] = [of(nextX), of(nextR)];
-      let p = residual.slice();
+      const [sum, residual, p] = [of(nextX), of(nextR), of(nextR)];
       const s = after.subarray(j * columns, (j + 1) * columns);
-      while (s[3] === 0) {
+      if (s[3] === 0) {
         const tangent = new Array<number>(width).fill(0);
         const begin = j * blocks.size;
         const rows = Math.min(blocks.size, width - begin);
@@ -301,11 +300,9 @@ function solveChain(call: KernelCase): Numbers[] {
           sum[k]! += s[4]! * value;
           residual[k]! -= s[4]! * ap[k]!;
         });
-        const square = dot(residual, residual);
-        const turned = square / s[0]!;
-        p = p.map((value, k) => residual[k]! + turned * value);
-        [s[0], s[2]] = [square, s[2]! + 1];
-        if (s[2] > limit) s[3] = 2;
+        s[0] = dot(residual, residual);
+        s[2]!++;
+        s[3] = 2;
       }
       nextX.set(sum, j * n);
       nextR.set(residual, j * n);
