@@ -311,13 +311,19 @@ void guarded(const Info& info, F f) {
   }
 }
 void Convolve(const Info& i) {
-  guarded(i, [&] { hbp::convolve(convolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); });
+  const hbp::Convolution c = convolution();
+  if (loops->convolve(c, floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3))) return;
+  guarded(i, [&] { hbp::convolve(c, floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); });
 }
 void ConvolveBackwardData(const Info& i) {
-  guarded(i, [&] { hbp::convolveBackwardData(convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); });
+  const hbp::Convolution c = convolution();
+  if (loops->convolveBackwardData(c, floats(i, 0), floats(i, 1), floats(i, 2))) return;
+  guarded(i, [&] { hbp::convolveBackwardData(c, floats(i, 0), floats(i, 1), floats(i, 2)); });
 }
 void ConvolveBackwardWeights(const Info& i) {
-  guarded(i, [&] { hbp::convolveBackwardWeights(convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); });
+  const hbp::Convolution c = convolution();
+  if (loops->convolveBackwardWeights(c, floats(i, 0), floats(i, 1), floats(i, 2))) return;
+  guarded(i, [&] { hbp::convolveBackwardWeights(c, floats(i, 0), floats(i, 1), floats(i, 2)); });
 }
 
 Napi::Value SymmetricEigen(const Info& i) {

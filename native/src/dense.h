@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "convolution.h"
+
 namespace hbp {
 
 /** c [m, n] = op(a) op(b), row-major and contiguous, op(a) [m, k] and op(b) [k, n]. */
@@ -25,12 +27,6 @@ void gram(const float* x, float* y, int64_t n, int64_t k, bool ones);
  */
 void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t rows,
                    int64_t columns);
-
-/** Pictures [n, height, width, in], weights [kh, kw, in, out], results [n, outHeight, outWidth, out]. */
-struct Convolution {
-  int64_t n, height, width, in, outHeight, outWidth, out, kernelHeight, kernelWidth;
-  int64_t strideHeight, strideWidth, dilationHeight, dilationWidth, top, bottom, left, right;
-};
 
 /** y = convolution of x with w, plus `bias` [out] unless it is null. */
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y);

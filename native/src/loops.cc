@@ -4,6 +4,7 @@
 
 #include "loops/chain.h"
 #include "loops/conjugate.h"
+#include "loops/convolve.h"
 #include "loops/copy.h"
 #include "loops/curvature.h"
 #include "loops/elementwise.h"
@@ -27,7 +28,7 @@ const Loops& HBP_LOOPS() {
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
       oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, timesDerivative,
       sgd,               adam,      cgDescend, cgTurn,     chainCg,   projectRows, addRows,          derivativeMeans, curveLink,
-      rowsProduct,
+      rowsProduct, convolve,  convolveBackwardData, convolveBackwardWeights,
 #if HBP_REGISTER >= 32
       placesSize,        findPlaces, convolveChosen, convolveTransposedChosen, correlateChosen,
 #else

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "convolution.h"
+
 // Names and order of the operations; the addon tells them to JavaScript.
 #define HBP_UNARY(X)                                                                                              \
   X(Abs) X(Neg) X(Exp) X(Expm1) X(Log) X(Log1p) X(Sqrt) X(Rsqrt) X(Square) X(Sigmoid) X(Tanh) X(Relu) X(Relu6)     \
@@ -151,6 +153,10 @@ struct Loops {
 
   /** out [vectors, columns] = M^T (M v) of M [rows, columns]. */
   void (*rowsProduct)(const float* matrix, const float* v, float* out, int64_t rows, int64_t columns, int64_t vectors);
+  /** As in dense.h, each unless it returns false: then oneDNN is at least as fast. */
+  bool (*convolve)(const Convolution& shape, const float* x, const float* w, const float* bias, float* y);
+  bool (*convolveBackwardData)(const Convolution& shape, const float* dy, const float* w, float* dx);
+  bool (*convolveBackwardWeights)(const Convolution& shape, const float* x, const float* dy, float* dw);
   /** How many numbers a picture has in `findPlaces`; this and the next four are null without AVX2. */
   int64_t (*placesSize)(const ChosenConvolution& shape);
   /** What pooling chose, prepared for calculating there; see places.h. */

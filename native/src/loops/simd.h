@@ -1,11 +1,15 @@
-// As many floats at a time as a register holds, in the vector extensions of GCC and Clang: no intrinsics, so that one
-// source serves every instruction set. Not more: of longer vectors GCC makes scalar code where they are compared.
+// As many floats at a time as a register holds, in the vector extensions of GCC and Clang: no intrinsics (but for one store
+// that they do not have), so that one source serves every instruction set. Not more: of longer vectors GCC makes scalar
+// code where they are compared.
 #pragma once
 #include <cstdint>
 #include <cstring>
 
 #if defined(_OPENMP)
 #include <omp.h>
+#endif
+#if defined(__SSE2__)
+#include <immintrin.h>
 #endif
 
 namespace HBP_ISA {
@@ -30,6 +34,48 @@ static inline void store(float* p, Floats v) { *reinterpret_cast<UnalignedFloats
 static inline Ints load(const int32_t* p) { return *reinterpret_cast<const UnalignedInts*>(p); }
 static inline void store(int32_t* p, Ints v) { *reinterpret_cast<UnalignedInts*>(p) = v; }
 
+/** Past the caches, which saves reading the line that is written to; `p` is a multiple of the register's size. */
+static inline void stream(float* p, Floats v) {
+#if !defined(__SSE2__)
+  store(p, v);
+#elif HBP_REGISTER == 64
+  _mm512_stream_ps(p, (__m512)v);
+#elif HBP_REGISTER == 32
+  _mm256_stream_ps(p, (__m256)v);
+#else
+  _mm_stream_ps(p, (__m128)v);
+#endif
+}
+/** Before other threads read what this one streamed. */
+static inline void endStream() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
+/** Results of so many floats would have left the caches before somebody reads them. */
+constexpr int64_t kStreamed = 1 << 22;
+
+static inline bool isStreamed(const float* to, int64_t count) {
+  return count >= kStreamed && reinterpret_cast<uintptr_t>(to) % HBP_REGISTER == 0;
+}
+
+template <bool Past>
+struct Put {
+  static constexpr bool isPast = Past;
+  inline void operator()(float* p, Floats v) const {
+    if (Past) stream(p, v);
+    else store(p, v);
+  }
+};
+
+/** f(put), where put(p, v) is the better way to write `count` floats from `to` on, whole registers first. */
+template <class F>
+static inline void writing(const float* to, int64_t count, F f) {
+  if (isStreamed(to, count)) f(Put<true>());
+  else f(Put<false>());
+}
+
 /** The first `count` elements, zeros behind them. */
 template <class T>
 static inline auto loadSome(const T* p, int64_t count) {
@@ -45,8 +91,9 @@ static inline void storeSome(T* p, V v, int64_t count) {
   std::memcpy(p, all, count * sizeof(T));
 }
 
-static inline Floats all(float x) { return Floats{} + x; }
-static inline Ints all(int32_t x) { return Ints{} + x; }
+// x - 0 is x for every x, so that no subtraction is left; 0 + x is an addition, for the sake of -0.
+static inline Floats all(float x) { return x - Floats{}; }
+static inline Ints all(int32_t x) { return x - Ints{}; }
 static inline Ints bitsOf(Floats v) { return (Ints)v; }
 static inline Floats floatsOf(Ints v) { return (Floats)v; }
 static inline Floats toFloats(Ints v) { return __builtin_convertvector(v, Floats); }
@@ -94,6 +141,7 @@ static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
   const int threads = static_cast<int>(least(threadsFor(elements), units));
   if (threads <= 1) {
     if (n > 0) f(int64_t{0}, n);
+    endStream();
     return;
   }
 #if defined(_OPENMP)
@@ -102,6 +150,7 @@ static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
     const int64_t i = omp_get_thread_num(), m = omp_get_num_threads();
     const int64_t begin = units * i / m * unit, end = least(units * (i + 1) / m * unit, n);
     if (begin < end) f(begin, end);
+    endStream();
   }
 #endif
 }

@@ -65,14 +65,14 @@ interface Geometry {
 
 /** Sizes of a convolution or pooling that fit together: y is at least 1 x 1. */
 function geometry(draw: Draw, { dilate = false, pool = false } = {}): Geometry {
-  // Large pictures with few channels: the cpu backend needs seconds for more.
-  const channel = (): number => draw.pick(draw.large ? [2, 4] : [1, 2, 3, 4, 7, 8, 16, 17, 32, 33]);
+  // Large pictures with few channels: the cpu backend needs seconds for more. Whole blocks of 16 are calculated differently.
+  const channel = (): number => draw.pick(draw.large ? [2, 4] : [1, 2, 3, 4, 7, 8, 16, 16, 17, 32, 33, 48]);
   const longest = draw.large ? 3 : 4;
   const height = draw.int(1, longest);
   const kernel = [height, draw.flag() ? height : draw.int(1, longest)] as const;
   const dilated = dilate && draw.rarely(4);
   const dilations: [number, number] = dilated ? [draw.int(1, 3), draw.int(1, 3)] : [1, 1];
-  const strides: [number, number] = dilated ? [1, 1] : [draw.int(1, 3), draw.int(1, 3)];
+  const strides: [number, number] = dilated || draw.flag() ? [1, 1] : [draw.int(1, 3), draw.int(1, 3)];
   const extent = kernel.map((size, i) => (size - 1) * dilations[i]! + 1);
   const how = draw.pick(['valid', 'same', 'explicit'] as const);
   const side = (i: number): number => extent[i]! + draw.int(0, 7);
