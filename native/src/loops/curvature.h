@@ -248,19 +248,8 @@ static void derivativeMeans(hbp::Activation phi, const float* y, const float* g,
 static void curveLink(hbp::Activation phi, const float* y, const float* u, const float* residual, const float* t, float* to,
                       int64_t n, int64_t vectors) {
   withDerivatives(phi, [&](auto first, auto) {
-    inParallel(n, 2 * n * vectors, kLanes, [&](int64_t begin, int64_t end) {
-      for (int64_t v = 0; v < vectors; v++) {
-        const int64_t at = v * n;
-        int64_t i = begin;
-        for (; i + kLanes <= end; i += kLanes) {
-          store(to + at + i, first(load(y + i)) * load(u + at + i) + load(residual + i) * load(t + at + i));
-        }
-        if (i < end) {
-          const int64_t rest = end - i;
-          storeSome(to + at + i, first(loadSome(y + i, rest)) * loadSome(u + at + i, rest) +
-                                     loadSome(residual + i, rest) * loadSome(t + at + i, rest), rest);
-        }
-      }
+    perVector(to, n, vectors, 2, [&](int64_t i, int64_t at, auto get) {
+      return first(get(y + i)) * get(u + at) + get(residual + i) * get(t + at);
     });
   });
 }

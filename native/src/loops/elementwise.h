@@ -9,13 +9,20 @@ using hbp::Walk;
 
 // ---- unary
 
-template <class F>
-static void map(const float* x, float* y, int64_t n, F f) {
+template <class F, class W>
+static void map(const float* x, float* y, int64_t n, F f, W put) {
   inParallel(n, n, kLanes, [&](int64_t begin, int64_t end) {
     int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) store(y + i, f(load(x + i)));
+    for (; i + kLanes <= end; i += kLanes) put(y + i, f(load(x + i)));
     if (i < end) storeSome(y + i, f(loadSome(x + i, end - i)), end - i);
   });
+}
+template <class F>
+static void map(const float* x, float* y, int64_t n, F f) { map(x, y, n, f, Put<false>()); }
+/** Where f takes next to no time; with more to calculate, stores past the caches are the slower ones. */
+template <class F>
+static void pass(const float* x, float* y, int64_t n, F f) {
+  writing(y, n, [&](auto put) { map(x, y, n, f, put); });
 }
 
 static inline Floats rounded(Floats x, bool up) {
@@ -27,19 +34,19 @@ static inline Floats rounded(Floats x, bool up) {
 static void unary(hbp::Unary op, const float* x, float* y, int64_t n, float p, float q) {
   using hbp::Unary;
   switch (op) {
-    case Unary::Abs: return map(x, y, n, [](Floats v) { return absolute(v); });
-    case Unary::Neg: return map(x, y, n, [](Floats v) { return -v; });
+    case Unary::Abs: return pass(x, y, n, [](Floats v) { return absolute(v); });
+    case Unary::Neg: return pass(x, y, n, [](Floats v) { return -v; });
     case Unary::Exp: return map(x, y, n, [](Floats v) { return exponential(v); });
     case Unary::Expm1: return map(x, y, n, [](Floats v) { return exponentialMinus1(v); });
     case Unary::Log: return map(x, y, n, [](Floats v) { return logarithm(v); });
     case Unary::Log1p: return map(x, y, n, [](Floats v) { return logarithmOf1Plus(v); });
     case Unary::Sqrt: return map(x, y, n, [](Floats v) { return squareRoot(v); });
     case Unary::Rsqrt: return map(x, y, n, [](Floats v) { return 1.0f / squareRoot(v); });
-    case Unary::Square: return map(x, y, n, [](Floats v) { return v * v; });
+    case Unary::Square: return pass(x, y, n, [](Floats v) { return v * v; });
     case Unary::Sigmoid: return map(x, y, n, [](Floats v) { return logistic(v); });
     case Unary::Tanh: return map(x, y, n, [](Floats v) { return hyperbolicTangent(v); });
-    case Unary::Relu: return map(x, y, n, [](Floats v) { return v < 0.0f ? Floats{} : v; });
-    case Unary::Relu6: return map(x, y, n, [](Floats v) {
+    case Unary::Relu: return pass(x, y, n, [](Floats v) { return v < 0.0f ? Floats{} : v; });
+    case Unary::Relu6: return pass(x, y, n, [](Floats v) {
       const Floats low = v < 0.0f ? Floats{} : v;
       return low > 6.0f ? all(6.0f) : low;
     });
@@ -52,23 +59,23 @@ static void unary(hbp::Unary op, const float* x, float* y, int64_t n, float p, f
       const Floats tail = logarithmOf1Plus(exponential(-absolute(v)));
       return (v < 0.0f ? Floats{} : v) + tail;
     });
-    case Unary::LeakyRelu: return map(x, y, n, [p](Floats v) { return v >= 0.0f ? v : p * v; });
+    case Unary::LeakyRelu: return pass(x, y, n, [p](Floats v) { return v >= 0.0f ? v : p * v; });
     case Unary::Sign: return map(x, y, n, [](Floats v) {
       const Floats sign = v > 0.0f ? all(1.0f) : v < 0.0f ? all(-1.0f) : Floats{};
       return v != v ? Floats{} : sign;  // as TensorFlow.js has it
     });
     case Unary::Reciprocal: return map(x, y, n, [](Floats v) { return 1.0f / v; });
-    case Unary::Step: return map(x, y, n, [p](Floats v) {
+    case Unary::Step: return pass(x, y, n, [p](Floats v) {
       const Floats step = v > 0.0f ? all(1.0f) : all(p);
       return v != v ? v : step;
     });
     case Unary::Floor: return map(x, y, n, [](Floats v) { return rounded(v, false); });
     case Unary::Ceil: return map(x, y, n, [](Floats v) { return rounded(v, true); });
-    case Unary::ClipByValue: return map(x, y, n, [p, q](Floats v) {
+    case Unary::ClipByValue: return pass(x, y, n, [p, q](Floats v) {
       const Floats high = v > q ? all(q) : v;
       return high < p ? all(p) : high;
     });
-    case Unary::Scale: return map(x, y, n, [p](Floats v) { return p * v; });
+    case Unary::Scale: return pass(x, y, n, [p](Floats v) { return p * v; });
   }
 }
 
@@ -99,6 +106,22 @@ static inline void innerLoop(const A* a, int64_t strideA, const A* b, int64_t st
   }
 }
 
+/** Numbers as F has them, written past the caches. */
+template <class F>
+struct Streamed : F {
+  using F::put;
+  void put(float* y, Floats v) const { stream(y, v); }
+};
+
+/** g(f), or g(f that writes past the caches) where `count` numbers from `y` on are better written so. */
+template <class F, class G>
+static inline void withPut(F f, const float* y, int64_t count, G g) {
+  if (isStreamed(y, count)) g(Streamed<F>{f});
+  else g(f);
+}
+template <class F, class Y, class G>
+static inline void withPut(F f, const Y*, int64_t, G g) { g(f); }
+
 /** Where each array stands at the `index`th row: a position in all axes but the innermost. */
 static inline void positions(const Walk& walk, int64_t row, int64_t (&offset)[3]) {
   offset[0] = offset[1] = offset[2] = 0;
@@ -119,12 +142,14 @@ static void repeatingRows(const A* a, const A* b, Y* y, int64_t rows, int64_t n,
   alignas(64) A tiled[kTiled + kShortRow];
   const int64_t repeats = kTiled / n, length = repeats * n;
   for (int64_t i = 0; i < length; i++) tiled[i] = b[i % n];
-  inParallel(rows * n, rows * n, length, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += length) {
-      const int64_t count = least(length, end - i);
-      if (Swapped) innerLoop<false, false>(tiled, a + i, y + i, count, f);
-      else innerLoop<false, false>(a + i, tiled, y + i, count, f);
-    }
+  withPut(f, y, length % kLanes == 0 ? rows * n : 0, [&](auto g) {
+    inParallel(rows * n, rows * n, length, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i += length) {
+        const int64_t count = least(length, end - i);
+        if (Swapped) innerLoop<false, false>(tiled, a + i, y + i, count, g);
+        else innerLoop<false, false>(a + i, tiled, y + i, count, g);
+      }
+    });
   });
 }
 
@@ -140,8 +165,10 @@ static void zip(const A* a, const A* b, Y* y, const Walk& walk, F f) {
     if (walk.stride[0][0] == 0 && walk.stride[1][0] == n) return repeatingRows<true>(b, a, y, rows, n, f);
   }
   if (rows == 1) {
-    inParallel(n, n, kLanes, [&](int64_t begin, int64_t end) {
-      innerLoop(a + begin * strideA, strideA, b + begin * strideB, strideB, y + begin, end - begin, f);
+    withPut(f, y, n, [&](auto g) {
+      inParallel(n, n, kLanes, [&](int64_t begin, int64_t end) {
+        innerLoop(a + begin * strideA, strideA, b + begin * strideB, strideB, y + begin, end - begin, g);
+      });
     });
     return;
   }
@@ -319,17 +346,35 @@ static void fill(void* y, int64_t n, int bytes, const void* value) {
 
 // ---- fused steps of training
 
-static void timesDerivative(hbp::Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors) {
-  const auto run = [&](auto derivative) {
-    inParallel(n, n * vectors, kLanes, [&](int64_t begin, int64_t end) {
-      for (int64_t v = 0; v < vectors; v++) {
-        const float* from = dy + v * n;
-        float* to = dx + v * n;
-        int64_t i = begin;
-        for (; i + kLanes <= end; i += kLanes) store(to + i, derivative(load(y + i)) * load(from + i));
-        if (i < end) storeSome(to + i, derivative(loadSome(y + i, end - i)) * loadSome(from + i, end - i), end - i);
+/**
+ * to [vectors, n] = f(i, v n + i, load), i the place in what all vectors share: a piece of that is read for all of them while
+ * it is in the cache.
+ */
+template <class F>
+static void perVector(float* to, int64_t n, int64_t vectors, int64_t operands, F f) {
+  constexpr int64_t kPiece = 4096;
+  // Past the caches only where each vector begins at a multiple of a register.
+  writing(to, vectors == 1 || n % kLanes == 0 ? n * vectors : 0, [&](auto put) {
+    inParallel(n, operands * n * vectors, kLanes, [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin; first < end; first += kPiece) {
+        const int64_t last = least(end, first + kPiece);
+        for (int64_t v = 0; v < vectors; v++) {
+          const int64_t at = v * n;
+          int64_t i = first;
+          for (; i + kLanes <= last; i += kLanes) put(to + at + i, f(i, at + i, [](const float* p) { return load(p); }));
+          if (i < last) {
+            const int64_t rest = last - i;
+            storeSome(to + at + i, f(i, at + i, [rest](const float* p) { return loadSome(p, rest); }), rest);
+          }
+        }
       }
     });
+  });
+}
+
+static void timesDerivative(hbp::Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors) {
+  const auto run = [&](auto derivative) {
+    perVector(dx, n, vectors, 1, [&](int64_t i, int64_t at, auto get) { return derivative(get(y + i)) * get(dy + at); });
   };
   switch (phi) {
     case hbp::Activation::Sigmoid: return run([](Floats v) { return v * (1.0f - v); });

@@ -5,6 +5,9 @@
 
 namespace HBP_ISA {
 
+// Within a loop their numbers stay in registers; compilers call them where there are several such loops.
+#define HBP_ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 constexpr float kInfinity = __builtin_inff();
 
 /** 2^n for -126 <= n <= 127. */
@@ -36,7 +39,7 @@ static inline Floats polynomial(Floats r) {
   return p * r * r + r + 1.0f;
 }
 
-static inline Floats exponential(Floats x) {
+HBP_ALWAYS_INLINE Floats exponential(Floats x) {
   x = x > 89.0f ? all(89.0f) : x;
   x = x < -104.0f ? all(-104.0f) : x;
   const Reduced r = reduced(x);
@@ -86,17 +89,17 @@ static inline Floats exponentialMinus1(Floats x) {
 }
 
 /** exp(x) to within a normal number's range: 2^n needs no halves. */
-static inline Floats boundedExponential(Floats x) {
+HBP_ALWAYS_INLINE Floats boundedExponential(Floats x) {
   x = x > 88.0f ? all(88.0f) : x;
   x = x < -87.0f ? all(-87.0f) : x;
   const Reduced r = reduced(x);
   return polynomial(r.rest) * powerOfTwo(r.n);
 }
 
-static inline Floats logistic(Floats x) { return 1.0f / (1.0f + boundedExponential(-x)); }
+HBP_ALWAYS_INLINE Floats logistic(Floats x) { return 1.0f / (1.0f + boundedExponential(-x)); }
 
 /** An odd rational function on [-7.9, 7.9], beyond which tanh is 1 in single precision (coefficients as in Eigen). */
-static inline Floats hyperbolicTangent(Floats x) {
+HBP_ALWAYS_INLINE Floats hyperbolicTangent(Floats x) {
   constexpr float edge = 7.90531110763549805f;
   Floats u = x > edge ? all(edge) : x;
   u = u < -edge ? all(-edge) : u;

@@ -200,14 +200,17 @@ static void pickCells(const float* x, const float* chosen, float* y, const Windo
 template <class S>
 static void spread(float* dx, const Windows& w, int64_t pictures, S share) {
   const auto clear = [&](int64_t picture) { std::memset(dx + picture * pixels(w), 0, pixels(w) * sizeof(float)); };
-  const bool once = tiles(w);
+  const bool once = tiles(w), streamed = once && w.channels % kLanes == 0 && isStreamed(dx, pictures * pixels(w));
   eachWindow(w, pictures, !once, clear, [&](int64_t picture, int64_t at, const Cells& cells, int64_t moved) {
     float* to = dx + picture * pixels(w) + moved;
     withCount(cells.count, [&](auto constant) {
       const int64_t count = constant.get(cells.count);
       eachVector(w.channels, [&](int64_t c, auto get, auto put) {
         const auto part = share(at + c, cells, get);
-        if (once) {
+        if (streamed) {
+#pragma GCC unroll 9
+          for (int64_t k = 0; k < count; k++) stream(to + cells.offset[k] + c, part(k));
+        } else if (once) {
 #pragma GCC unroll 9
           for (int64_t k = 0; k < count; k++) put(to + cells.offset[k] + c, part(k));
         } else {

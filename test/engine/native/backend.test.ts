@@ -6,6 +6,7 @@ import { javaScriptCalls } from '../../../src/engine/backend/native/index.js';
 import { useBackend } from '../../../src/engine/backend/index.js';
 import { curvatureProducts, lossHessian } from '../../../src/engine/curvature/cvp/index.js';
 import { hessianBackpropagation } from '../../../src/engine/curvature/hbp/index.js';
+import { maxPool, spreadCells, timesDerivative } from '../../../src/engine/fused.js';
 import { eigh, eighOnHost } from '../../../src/engine/linalg/eigh.js';
 import { backpropagate } from '../../../src/engine/nn/backward.js';
 import { CrossEntropy } from '../../../src/engine/nn/cross-entropy.js';
@@ -274,6 +275,122 @@ const digest = `
   add(tf.matMul(tf.reshape(x, [256, 1024]), tf.reshape(x, [256, 1024]), false, true));
   add(tf.maxPool(x, 2, 2, 'valid'));
   console.log(hash.digest('hex'));`;
+
+// Looked up once: in a test's context a global takes long to find.
+const { ceil, floor, fround, max } = Math;
+
+describeNative('results too large for the caches', () => {
+  // Whole registers, some floats more, and rows that are not whole registers.
+  const channels = 16;
+  const n = 262_144 * channels;
+
+  beforeAll(async () => {
+    await useBackend('native');
+  });
+
+  /** Numbers whose products and sums are exact in single precision. */
+  function numbers(count: number, seed: number): Float32Array {
+    const values = new Float32Array(count);
+    for (let i = 0; i < count; i++) values[i] = ((i * seed) % 1021) / 64 - 8;
+    return values;
+  }
+  const flat = (t: tf.Tensor): Float32Array => t.dataSync<'float32'>();
+  /** What differs first, so that a failure does not print millions of numbers. */
+  function expectEach(got: Float32Array, want: (i: number) => number): void {
+    let at = 0;
+    while (at < got.length && got[at] === fround(want(at))) at++;
+    expect({ at, got: got[at] }).toEqual({ at: got.length, got: undefined });
+  }
+
+  it.each([n, n + 5])('are those of smaller ones: %d floats', (count) => {
+    const [a, b] = [numbers(count, 7), numbers(count, 13)];
+    tf.tidy(() => {
+      const [x, y] = [tf.tensor1d(a), tf.tensor1d(b)];
+      expectEach(flat(tf.relu(x)), (i) => max(0, a[i]!));
+      expectEach(flat(tf.mul(x, 3)), (i) => 3 * a[i]!);
+      expectEach(flat(tf.mul(x, y)), (i) => a[i]! * b[i]!);
+      expectEach(flat(tf.add(x, y)), (i) => a[i]! + b[i]!);
+    });
+  });
+
+  it.each([channels, 3])('with a row of %d added to each', (columns) => {
+    const rows = ceil(n / columns);
+    const [a, b] = [numbers(rows * columns, 7), numbers(columns, 13)];
+    tf.tidy(() =>
+      expectEach(flat(tf.add(tf.tensor2d(a, [rows, columns]), tf.tensor1d(b))), (i) => a[i]! + b[i % columns]!),
+    );
+  });
+
+  it.each([n / 4, n / 4 + 3])('of several vectors behind an activation: 4 x %d', (count) => {
+    const [u, v] = [numbers(count, 7), numbers(4 * count, 13)];
+    tf.tidy(() => {
+      const got = timesDerivative('Relu', tf.tensor2d(u, [1, count]), tf.tensor2d(v, [4, count]));
+      expectEach(flat(got), (i) => (u[i % count]! > 0 ? v[i]! : 0));
+    });
+  });
+
+  it.each([channels, channels + 3])('spread over windows that lie side by side, %d channels', (depth) => {
+    const side = 32;
+    const pictures = ceil(n / (side * side * depth));
+    const values = numbers(pictures * side * side * depth, 7);
+    tf.tidy(() => {
+      const x = tf.tensor4d(values, [pictures, side, side, depth]);
+      const placement = placeWindow(windowOf({ kernel: 2, stride: 2 }), [side, side]);
+      const { largest, chosen } = maxPool(x, placement)!;
+      const [dx, cells] = [flat(spreadCells(largest, chosen, placement)!), flat(chosen)];
+      expectEach(dx, (i) => {
+        const [channel, column, row] = [i % depth, floor(i / depth) % side, floor(i / depth / side)];
+        const window = (floor(row / 2) * (side / 2) + floor(column / 2)) * depth + channel;
+        return cells[window] === 2 * (row % 2) + (column % 2) ? values[i]! : 0;
+      });
+    });
+  });
+});
+
+describeNative('convolutions of the native backend', () => {
+  beforeAll(async () => {
+    await useBackend('native');
+  });
+
+  // Whole blocks of 16 outputs have kernels of their own on some processors, one output more leaves them to oneDNN.
+  const shapes = [
+    { pictures: 3, side: 40, depth: 32, outputs: 48, kernel: 3, pad: 'same' },
+    { pictures: 2, side: 29, depth: 16, outputs: 16, kernel: 5, pad: 'valid' },
+    { pictures: 35, side: 7, depth: 32, outputs: 32, kernel: 3, pad: 'same' },
+    { pictures: 1, side: 230, depth: 16, outputs: 16, kernel: 2, pad: 'same' },
+  ] as const;
+  it.each(shapes)('of many channels are those of one more: %o', ({ pictures, side, depth, outputs, kernel, pad }) => {
+    tf.tidy(() => {
+      const x = tf.randomNormal<tf.Rank.R4>([pictures, side, side, depth], 0, 1, 'float32', 1);
+      const w = tf.randomNormal<tf.Rank.R4>([kernel, kernel, depth, outputs], 0, 1, 'float32', 2);
+      const y = tf.conv2d(x, w, 1, pad);
+      const dy = tf.randomNormal<tf.Rank.R4>(y.shape, 0, 1, 'float32', 3);
+      const more = { x: oneMore(x), inputs: oneMore(w, 2), outputs: oneMore(w), dy: oneMore(dy) };
+      const convolution = { strides: 1, pad, dataFormat: 'NHWC' };
+      const run = (kernel: string, inputs: Record<string, tf.Tensor>, attrs: tf.NamedAttrMap) =>
+        tf.engine().runKernel<tf.Tensor>(kernel, inputs, { ...convolution, ...attrs });
+      const dx = (grad: tf.Tensor, filter: tf.Tensor, inputShape: number[]) =>
+        run('Conv2DBackpropInput', { dy: grad, filter }, { inputShape });
+      const dw = (grad: tf.Tensor, filterShape: number[]) =>
+        run('Conv2DBackpropFilter', { x, dy: grad }, { filterShape });
+      expectNear(y, tf.slice(tf.conv2d(x, more.outputs, 1, pad), 0, y.shape));
+      expectNear(dx(dy, w, x.shape), tf.slice(dx(dy, more.inputs, more.x.shape), 0, x.shape));
+      expectNear(dw(dy, w.shape), tf.slice(dw(more.dy, more.outputs.shape), 0, w.shape));
+    });
+  });
+
+  /** Zeros as one more channel. */
+  function oneMore(t: tf.Tensor4D, axis = 3): tf.Tensor4D {
+    return tf.pad(
+      t,
+      t.shape.map((_, i): [number, number] => [0, i === axis ? 1 : 0]),
+    );
+  }
+  function expectNear(got: tf.Tensor, want: tf.Tensor): void {
+    const scale = tf.max(tf.abs(want)).dataSync()[0]!;
+    expect(tf.max(tf.abs(tf.sub(got, want))).dataSync()[0]!).toBeLessThan(1e-5 * scale);
+  }
+});
 
 describeNative('threads of the native backend', () => {
   it('are those that are asked for, and wait without spinning', () => {
