@@ -1,5 +1,8 @@
 /** What is particular to the native backend; its kernels are held to the cpu backend's in test/engine/kernels. */
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeBackend } from '../../../src/engine/backend/native/backend.js';
 import { javaScriptCalls } from '../../../src/engine/backend/native/index.js';
@@ -410,6 +413,20 @@ describeNative('threads of the native backend', () => {
     const [one, two] = [1, 2].map((n) => inProcess(`await activateNative({ threads: ${n} });${digest}`, {}));
     expect(two).toBe(one);
   });
+});
+
+it('an addon that was built from other sources says so, once something is missed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hbp-addon-'));
+  const addon = join(folder, 'addon.cjs');
+  writeFileSync(addon, 'module.exports = { setThreads() {}, openMp: true };');
+  try {
+    const script = 'await activateNative().catch((error) => console.log(error.name, error.message));';
+    expect(inProcess(script, { HBP_NATIVE_ADDON: addon })).toMatch(
+      /^BackendError the native addon has no \w+: it was built from other sources; `make native` builds it again$/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describeNative('instruction sets of the native backend', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '../../../errors.js';
+import { BackendError, messageOf } from '../../../errors.js';
 
 type Numbers = Float32Array | Int32Array | Uint8Array;
 type Ordinal = number;
@@ -261,6 +261,19 @@ const build = new URL('../../../../native/build/', import.meta.url);
 
 let loaded: Addon | undefined;
 
+/** In place of functions that the addon lacks, which costs those that it has nothing. */
+const lacking = new Proxy(
+  {},
+  {
+    get(_, name) {
+      if (typeof name === 'symbol' || name === 'then' || name === 'toJSON') return undefined;
+      throw new BackendError(
+        `the native addon has no ${name}: it was built from other sources; \`make native\` builds it again`,
+      );
+    },
+  },
+);
+
 /** @throws Error  in one line: it is not built, and why, or it does not load */
 export function loadAddon(): Addon {
   if (loaded) return loaded;
@@ -268,6 +281,7 @@ export function loadAddon(): Addon {
   if (!existsSync(file)) throw new Error(`the native addon is not built${reason()}`);
   try {
     loaded = createRequire(import.meta.url)(file) as Addon;
+    Object.setPrototypeOf(loaded, lacking);
   } catch (error) {
     throw new Error(`the native addon does not load: ${messageOf(error)}`, { cause: error });
   }
