@@ -46,7 +46,7 @@ struct Direct {
   }
 };
 
-/** Several pixels of a window take their patches apart: one cell is a matrix product, which oneDNN does well. */
+/** Not a kernel of one cell, which is a matrix product: oneDNN does those well. */
 static bool isDirect(const Convolution& c) {
   return c.strideHeight == 1 && c.strideWidth == 1 && c.dilationHeight == 1 && c.dilationWidth == 1 &&
          c.kernelHeight * c.kernelWidth > 1 && c.out % kOutputs == 0 && c.top >= 0 && c.left >= 0 && c.bottom >= 0 &&
