@@ -285,9 +285,6 @@ static void addShares(const PatchLayout& l, const float* parts, int64_t shares, 
   });
 }
 
-/** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
-static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
-
 /**
  * The adjoint in the weight, x [n, ...] with dy [vectors, n, windows, out]: summed over samples to [vectors, kh, kw, in, out],
  * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `places`, windows are of one cell.

@@ -162,24 +162,30 @@ static void convolvePictures(const Direct& d, const float* x, const float* weigh
   }
 }
 
-static void convolveDirect(const Direct& d, const float* x, const float* weights, const float* start, float* y) {
-  inParallel(d.n, d.work(), 1, [&](int64_t begin, int64_t end) { convolvePictures(d, x, weights, start, y, begin, end); });
-}
-
-/** y = convolution of x with w, plus `bias` [out] unless it is null; false if that is better left to oneDNN. */
-static bool convolve(const Convolution& c, const float* x, const float* w, const float* bias, float* y) {
+/**
+ * y = the convolution of x with the weights that `arrange(d, to)` puts to [block][rows, run, kOutputs], plus `bias` [out] unless
+ * it is null; false if that is better left to oneDNN. `weights` are those numbers in any order.
+ */
+template <class A>
+static bool convolveDirect(const Convolution& c, const float* x, const float* weights, const float* bias, float* y, A arrange) {
   if (!isDirect(c)) return false;
   const Direct d(c);
-  if (d.hasPadding() && !areFinite(w, d.weights())) return false;
+  if (d.hasPadding() && !areFinite(weights, d.weights())) return false;
   const Aligned arranged(d.weights()), zeros(d.out);
-  float* to = arranged;
-  for (int64_t block = 0; block < d.blocks(); block++) {
-    for (int64_t k = 0; k < d.rows * d.run; k++, to += kOutputs) {
-      std::memcpy(to, w + k * d.out + block * kOutputs, kOutputs * sizeof(float));
-    }
-  }
-  convolveDirect(d, x, arranged, bias ? bias : zeros, y);
+  arrange(d, static_cast<float*>(arranged));
+  const float* start = bias ? bias : static_cast<float*>(zeros);
+  inParallel(d.n, d.work(), 1, [&](int64_t begin, int64_t end) { convolvePictures(d, x, arranged, start, y, begin, end); });
   return true;
+}
+
+static bool convolve(const Convolution& c, const float* x, const float* w, const float* bias, float* y) {
+  return convolveDirect(c, x, w, bias, y, [&](const Direct& d, float* to) {
+    for (int64_t block = 0; block < d.blocks(); block++) {
+      for (int64_t k = 0; k < d.rows * d.run; k++, to += kOutputs) {
+        std::memcpy(to, w + k * d.out + block * kOutputs, kOutputs * sizeof(float));
+      }
+    }
+  });
 }
 
 /** The adjoint in x: the convolution of dy with the weights turned around. */
@@ -188,21 +194,16 @@ static bool convolveBackwardData(const Convolution& c, const float* dy, const fl
   const Convolution turned = {c.n, c.outHeight, c.outWidth, c.out, c.height, c.width, c.in, kh, kw,
                               c.strideHeight, c.strideWidth, c.dilationHeight, c.dilationWidth,
                               kh - 1 - c.top, kh - 1 - c.bottom, kw - 1 - c.left, kw - 1 - c.right};
-  if (!isDirect(turned)) return false;
-  const Direct d(turned);
-  if (d.hasPadding() && !areFinite(w, d.weights())) return false;
-  const Aligned arranged(d.weights()), zeros(d.out);
-  float* to = arranged;
-  for (int64_t block = 0; block < d.blocks(); block++) {
-    for (int64_t cell = kh * kw - 1; cell >= 0; cell--, to += c.out * kOutputs) {
-      const float* from = w + (cell * c.in + block * kOutputs) * c.out;
-      for (int64_t b = 0; b < kOutputs; b++) {
-        for (int64_t o = 0; o < c.out; o++) to[o * kOutputs + b] = from[b * c.out + o];
+  return convolveDirect(turned, dy, w, nullptr, dx, [&](const Direct& d, float* to) {
+    for (int64_t block = 0; block < d.blocks(); block++) {
+      for (int64_t cell = kh * kw - 1; cell >= 0; cell--, to += c.out * kOutputs) {
+        const float* from = w + (cell * c.in + block * kOutputs) * c.out;
+        for (int64_t b = 0; b < kOutputs; b++) {
+          for (int64_t o = 0; o < c.out; o++) to[o * kOutputs + b] = from[b * c.out + o];
+        }
       }
     }
-  }
-  convolveDirect(d, dy, arranged, zeros, dx);
-  return true;
+  });
 }
 
 /** Some rows of the result: their patches' first floats, and the block's outputs [count * width, kOutputs]. */
@@ -259,7 +260,7 @@ static void correlateStrip(const Direct& d, Strip& strip, const float* dy, Ahead
 static bool convolveBackwardWeights(const Convolution& c, const float* x, const float* dy, float* dw) {
   if (!isDirect(c) || c.outWidth > Strip::kPixels) return false;
   const Direct d(c);
-  const int64_t share = (d.n + 15) / 16, shares = (d.n + share - 1) / share, pixels = d.outHeight * d.outWidth;
+  const int64_t share = shareOfSamples(d.n), shares = (d.n + share - 1) / share, pixels = d.outHeight * d.outWidth;
   // Few rows of a picture at a time, or a few small pictures; as many pixels as stay in the near cache with all channels.
   const int64_t atATime = least(Strip::kPixels, most(d.outWidth, kNear / (d.in + d.out)));
   const int64_t together = most(1, atATime / pixels), band = least(d.outHeight, most(1, atATime / d.outWidth));

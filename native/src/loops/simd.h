@@ -155,4 +155,7 @@ static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
 #endif
 }
 
+/** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
+static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
+
 }  // namespace HBP_ISA

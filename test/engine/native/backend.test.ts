@@ -382,6 +382,34 @@ describeNative('convolutions of the native backend', () => {
     });
   });
 
+  it.each(['x', 'filter', 'dy'])('leave padding out where %s has NaN', (name) => {
+    tf.tidy(() => {
+      // In a corner, which most cells of the kernel never meet.
+      const corner = (shape: [number, number, number, number]) =>
+        tf.pad(
+          tf.fill(shape.map(() => 1) as typeof shape, NaN),
+          shape.map((size): [number, number] => [0, size - 1]),
+          1,
+        );
+      const [pictures, filter] = [[1, 5, 5, 16] as const, [3, 3, 16, 16] as const];
+      const of = (which: string, shape: readonly [number, number, number, number]) =>
+        which === name ? corner([...shape]) : tf.ones<tf.Rank.R4>([...shape]);
+      const [x, w, dy] = [of('x', pictures), of('filter', filter), of('dy', pictures)];
+      const attrs = { strides: 1, pad: 'same', dataFormat: 'NHWC' } as const;
+      const run = (kernel: string, inputs: Record<string, tf.Tensor>, more: tf.NamedAttrMap = {}) =>
+        tf.engine().runKernel<tf.Tensor>(kernel, inputs, { ...attrs, ...more });
+      const nans = (t: tf.Tensor) => tf.sum(tf.cast(tf.isNaN(t), 'int32')).dataSync()[0];
+      // A number of the corner meets 2 x 2 pixels through as many cells; a cell of the kernel's corner 4 x 4 pixels.
+      expect(nans(run('Conv2D', { x, filter: w }))).toBe({ x: 4 * 16, filter: 16, dy: 0 }[name]);
+      expect(nans(run('Conv2DBackpropInput', { dy, filter: w }, { inputShape: [...pictures] }))).toBe(
+        { x: 0, filter: 16, dy: 4 * 16 }[name],
+      );
+      expect(nans(run('Conv2DBackpropFilter', { x, dy }, { filterShape: [...filter] }))).toBe(
+        { x: 4 * 16, filter: 0, dy: 4 * 16 }[name],
+      );
+    });
+  });
+
   /** Zeros as one more channel. */
   function oneMore(t: tf.Tensor4D, axis = 3): tf.Tensor4D {
     return tf.pad(
