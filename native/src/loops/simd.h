@@ -60,9 +60,9 @@ static inline bool isStreamed(const float* to, int64_t count) {
   return count >= kStreamed && reinterpret_cast<uintptr_t>(to) % HBP_REGISTER == 0;
 }
 
+/** Writes a register, past the caches or not. */
 template <bool Past>
 struct Put {
-  static constexpr bool isPast = Past;
   inline void operator()(float* p, Floats v) const {
     if (Past) stream(p, v);
     else store(p, v);
