@@ -81,6 +81,10 @@ it('killed at random moments, runs go on to the same metrics and parameters', as
   for (const [i, schedule] of schedules.entries()) {
     const torn = start(...keep, ...schedule);
     await torn.says(new RegExp(`tiny/${variants[i]}/seed0: epoch ${3 + 5 * i}\\.`));
+    // The other one may have begun later: before its first checkpoint there is nothing to go on from.
+    await waitFor(() =>
+      variants.every((variant) => existsSync(join(dirOf(runs(), variant), 'checkpoint.safetensors'))),
+    );
     await sleep(150 * Math.random());
     killGroup(torn, 'SIGKILL');
     expect(await torn.ended).toMatchObject({ code: null, signal: 'SIGKILL' });
