@@ -54,7 +54,7 @@ export class SgdTask {
       const trace = this.#model.forward(this.#inputs);
       const { value, saved } = this.#loss.forward(trace.output, this.#labels);
       const forward = performance.now();
-      const gradients = backpropagate(this.#model, trace, this.#loss.gradient(saved), { parametersOnly: true });
+      const gradients = backpropagate(this.#model, trace, this.#loss.gradient(saved), { outputs: 'none' });
       const backward = performance.now();
       this.#sgd.update(this.#model.parameters, gradients.parameters);
       return { value, forward, backward, update: performance.now() };

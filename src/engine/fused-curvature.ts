@@ -69,7 +69,12 @@ export interface ChosenTensors {
   readonly places?: tf.Tensor;
 }
 
-/** What the next three prepare by themselves otherwise, for pictures of so many channels; null: they need nothing. */
+/** Whether the next four are kernels here. */
+export function hasChosen(): boolean {
+  return has('HbpChosenPlaces');
+}
+
+/** What the three after it prepare by themselves otherwise, for pictures of so many channels; null: they need nothing. */
 export function chosenPlaces(chosen: tf.Tensor, placements: ChosenPlacements, channels: number): tf.Tensor | null {
   return has('HbpChosenPlaces') ? run('HbpChosenPlaces', { chosen }, { ...placements, channels })[0]! : null;
 }

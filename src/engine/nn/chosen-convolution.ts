@@ -25,13 +25,15 @@ export class ChosenConvolution {
   /**
    * @param chosen    has to live as long as this
    * @param channels  of the pictures
+   * @param prepared  from `prepareChosen`; has to live as long as this
    */
   constructor(
     readonly chosen: tf.Tensor,
     readonly placements: ChosenPlacements,
     private readonly channels: number,
+    private readonly prepared: tf.Tensor | null = null,
   ) {
-    this.#isFused = chosen.size > 0 && suits(chosen, placements);
+    this.#isFused = hasChosenKernels(chosen, placements);
   }
 
   /** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
@@ -79,18 +81,29 @@ export class ChosenConvolution {
     });
   }
 
-  /** Of what was prepared; `chosen` is the caller's. */
+  /** Of what was prepared here; the rest is the caller's. */
   dispose(): void {
-    this.#tensors?.places?.dispose();
+    if (!this.prepared) this.#tensors?.places?.dispose();
     this.#tensors = undefined;
   }
 
   #prepared(): fused.ChosenTensors {
     if (this.#tensors) return this.#tensors;
-    const { chosen, placements, channels } = this;
-    const places = fused.chosenPlaces(chosen, placements, channels);
-    return (this.#tensors = { chosen, ...(places && { places: tf.keep(places) }) });
+    const { chosen, placements, channels, prepared } = this;
+    const places = prepared ?? fused.chosenPlaces(chosen, placements, channels);
+    if (places && !prepared) tf.keep(places);
+    return (this.#tensors = { chosen, ...(places && { places }) });
   }
+}
+
+/** What kernels prepare for their products with one choice; null: they need nothing. The caller's. */
+export function prepareChosen(chosen: tf.Tensor, placements: ChosenPlacements, channels: number): tf.Tensor | null {
+  return hasChosenKernels(chosen, placements) ? fused.chosenPlaces(chosen, placements, channels) : null;
+}
+
+/** Whether there are kernels for such a convolution; without them every cell is computed. */
+export function hasChosenKernels(chosen: tf.Tensor, placements: ChosenPlacements): boolean {
+  return fused.hasChosen() && chosen.size > 0 && suits(chosen, placements);
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Placement, placeWindow, type Window, type WindowOptions, windowOf 
 /** What a pooling layer keeps of its forward pass. */
 export type MaxPoolSaved = {
   readonly input: tf.Tensor;
+  readonly output: tf.Tensor;
   /** The cell that each window chose, 0 to kh kw - 1 in row-major order, float32 [N, outH, outW, C]. */
   readonly chosen: tf.Tensor;
 };
@@ -33,7 +34,7 @@ export class MaxPool2d implements Layer<MaxPoolSaved> {
     return tf.scoped(() => {
       const { largest, chosen } =
         fused.maxPool(input, placement) ?? largestCells(windowCells(input, placement, -Infinity));
-      return { output: largest, saved: { input, chosen } };
+      return { output: largest, saved: { input, output: largest, chosen } };
     });
   }
 

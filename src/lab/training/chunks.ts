@@ -25,7 +25,7 @@ export function inChunks(
     };
   });
   const passOf = ({ inputs, labels, share }: (typeof chunks)[number], observed: StepObserver) => {
-    const pass = differentiate(model, { inputs, labels }, observed, {}, share);
+    const pass = differentiate(model, { inputs, labels }, observed, { outputs: 'unpooled' }, share);
     return { ...pass, outputHessian: scaled(lossHessian(loss, pass.saved), share) };
   };
   let sums: tf.Tensor[] | null = null;

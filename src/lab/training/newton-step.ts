@@ -95,7 +95,7 @@ export function exactStepper(
       const size = Math.max(1, Math.floor(memoryLimit / needs.chain));
       return inChunks(model, batch, size, secondOrder, observer);
     }
-    const { score, trace, gradients, saved } = differentiate(model, batch, observer);
+    const { score, trace, gradients, saved } = differentiate(model, batch, observer, { outputs: 'unpooled' });
     const fits = needs.factored === null || labels.size * needs.factored <= memoryLimit;
     const curvature = curvatureProducts(model, trace, gradients, lossHessian(loss, saved), {
       secondOrder,

@@ -57,7 +57,7 @@ function firstOrderStepper(model: Sequential, optimizer: FirstOrder, observer: S
     step: (batch) =>
       Promise.resolve(
         tf.scoped(() => {
-          const { score, gradients } = differentiate(model, batch, observer, { parametersOnly: true });
+          const { score, gradients } = differentiate(model, batch, observer, { outputs: 'none' });
           optimizer.update(model.parameters, gradients.parameters);
           observer.ended?.('update');
           return score;
@@ -97,7 +97,9 @@ function kfacStepper(
 /** All tensors of a forward or a backward pass. */
 function tensorsOf(pass: Trace | Gradients): tf.Tensor[] {
   const inside =
-    'saved' in pass ? [pass.output, ...pass.saved.flatMap((saved) => Object.values(saved))] : [...pass.outputs];
+    'saved' in pass
+      ? [pass.output, ...pass.saved.flatMap((saved) => Object.values(saved))]
+      : [...pass.outputs, ...(pass.prepared ?? [])];
   const parameters = 'parameters' in pass ? Object.values(pass.parameters) : [];
   return [...inside, ...parameters].filter((tensor) => tensor !== undefined);
 }

@@ -160,7 +160,8 @@ export class ExactOperator extends SymmetricOperator {
    */
   #gramSystem(b: tf.Tensor, alpha: number, factor: number, cascade: FactorCascade | null): KrylovSystem {
     const { layer, pass } = this;
-    const { input, outputGradient, at } = layer;
+    const { input, at } = layer;
+    const outputGradient = layer.outputGradient!;
     const { rhs, products, rhsSquare } = tf.scoped(() => ({
       products: tf.keep(gram(tf.transpose(input))),
       rhs: tf.keep(tf.reshape(tf.mul(factor, outputGradient), [1, -1])),
@@ -182,14 +183,13 @@ export class ExactOperator extends SymmetricOperator {
 
 /** @param rank  of the factor; null: there is none */
 function sizesOf(layer: ParameterLayer, map: ParameterMap, rank: number | null): BlockSizes {
-  const { input, window, outputShape } = layer;
+  const { input, window, outputShape, positions } = layer;
   const [samples = 0] = input.shape;
   const isLinear = layer.layer instanceof Linear;
   const isWeight = map.name === 'weight';
   const features = tf.util.sizeFromShape([...outputShape]);
   const parameters = tf.util.sizeFromShape([...map.shape]);
   const outputs = map.shape.at(isLinear ? 0 : -1) ?? 1;
-  const positions = isLinear ? 1 : denseFeatures(layer) / outputs;
   return {
     samples,
     rank: rank ?? 0,
@@ -201,9 +201,4 @@ function sizesOf(layer: ParameterLayer, map: ParameterMap, rank: number | null):
     linear: isWeight && isLinear ? { inputs: parameters / outputs, outputs } : null,
     hasFactor: rank !== null,
   };
-}
-
-/** Elements of a sample at a layer's output, chosen or not. */
-function denseFeatures({ outputGradient }: ParameterLayer): number {
-  return outputGradient.size / (outputGradient.shape[0] ?? 1);
 }

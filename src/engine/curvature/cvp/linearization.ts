@@ -10,21 +10,32 @@ import { kept } from '../kept.js';
 
 /** One layer at a forward pass. */
 export class Stage extends FrozenLayer {
-  /** dL/d output, [N, ...out]. */
-  readonly outputGradient: tf.Tensor;
+  /** See `Gradients.prepared`. */
+  readonly prepared: tf.Tensor | null;
+  readonly #next: Stage | undefined;
   readonly #secondOrder: SecondOrder;
+  #outputGradient: tf.Tensor | undefined;
   #residual: tf.Tensor | null | undefined;
 
+  /** @param next  where the layer's gradient comes from if it is not among `gradients` */
   constructor(
     readonly path: string,
     layer: Layer,
     saved: Saved,
-    outputGradient: tf.Tensor,
+    { outputGradient, prepared }: { readonly outputGradient?: tf.Tensor; readonly prepared?: tf.Tensor },
+    next: Stage | undefined,
     secondOrder: SecondOrder,
   ) {
     super(layer, saved);
-    this.outputGradient = kept(outputGradient);
+    this.#outputGradient = outputGradient && kept(outputGradient);
+    this.prepared = prepared ? kept(prepared) : null;
+    this.#next = next;
     this.#secondOrder = secondOrder;
+  }
+
+  /** dL/d output, [N, ...out]. Made once where backpropagation has left it out. */
+  get outputGradient(): tf.Tensor {
+    return (this.#outputGradient ??= tf.scoped(() => kept(this.#next!.inputVjp(this.#next!.outputGradient))));
   }
 
   /** The layer's second-order term after modification, the diagonal of a matrix, [N, ...in]; null: none. Made once. */
@@ -39,7 +50,7 @@ export class Stage extends FrozenLayer {
 
   override dispose(): void {
     super.dispose();
-    tf.dispose([this.outputGradient, ...(this.#residual ? [this.#residual] : [])]);
+    tf.dispose([this.#outputGradient, this.prepared, this.#residual].filter((tensor) => !!tensor));
   }
 }
 
@@ -75,17 +86,12 @@ export class Linearization {
     from: number,
   ) {
     const stages: Stage[] = [];
-    tf.tidy(() => {
-      let outputGradient: tf.Tensor | undefined;
-      for (let l = model.layers.length - 1; l >= from; l--) {
-        const { path, layer } = model.layers[l]!;
-        const saved = trace.saved[l]!;
-        // Backpropagation stops at the first layer with parameters; before that the gradients are still to be made.
-        outputGradient =
-          gradients.outputs[l] ?? model.layers[l + 1]!.layer.inputVjp(trace.saved[l + 1]!, outputGradient!);
-        stages.unshift(new Stage(path, layer, saved, outputGradient, secondOrder));
-      }
-    });
+    for (let l = model.layers.length - 1; l >= from; l--) {
+      const { path, layer } = model.layers[l]!;
+      const [outputGradient, prepared] = [gradients.outputs[l], gradients.prepared?.[l]];
+      const known = { ...(outputGradient && { outputGradient }), ...(prepared && { prepared }) };
+      stages.unshift(new Stage(path, layer, trace.saved[l]!, known, stages[0], secondOrder));
+    }
     this.stages = stages;
   }
 

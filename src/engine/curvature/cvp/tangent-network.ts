@@ -3,12 +3,17 @@ import { pickCells, spreadCells } from '../../nn/chosen-cells.js';
 import { ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
 import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
-import type { ElementwiseLayer, Layer, Saved } from '../../nn/layer.js';
-import { MaxPool2d, type MaxPoolSaved } from '../../nn/max-pool2d.js';
-import { sizeOf } from '../../nn/leading.js';
-import type { Placement, Sides } from '../../nn/window.js';
-import { ZeroPad2d } from '../../nn/zero-pad2d.js';
+import type { ElementwiseLayer, Layer } from '../../nn/layer.js';
+import {
+  type ChosenActivation,
+  chosenActivation,
+  type PooledConvolution,
+  pooledConvolution,
+  timesChosenDerivative,
+} from '../../nn/pooled-convolution.js';
+import type { Placement } from '../../nn/window.js';
 import * as tf from '../../tf.js';
+import { kept } from '../kept.js';
 import { curveLink } from '../link.js';
 import { type ProductStage, StagedProduct } from '../staged-product.js';
 import { type Linearization, residualOf, type Stage } from './linearization.js';
@@ -33,11 +38,13 @@ export interface ParameterLayer {
   readonly input: tf.Tensor;
   /** Shape of one sample of the tangents that enter, [...]. */
   readonly outputShape: readonly number[];
+  /** Where a weight is applied to a sample: 1, or the cells of a convolution's output, chosen or not. */
+  readonly positions: number;
   /** Of a convolution without groups; with the cells that the pooling behind it chose, if only they count. */
   readonly window: { readonly convolution: Placement; readonly pooled: PooledCells | null } | null;
   readonly parameters: readonly ParameterMap[];
-  /** dL/d output of the layer, of the tangents' shape [N, ...]; zero where it was not chosen. */
-  readonly outputGradient: tf.Tensor;
+  /** dL/d output of the layer, [N, ...]; null where only chosen cells count. */
+  readonly outputGradient: tf.Tensor | null;
 }
 
 /**
@@ -58,17 +65,17 @@ export class TangentNetwork {
     const stages: ProductStage[] = [];
     const all = linearization.stages;
     for (let l = 0; l < all.length;) {
-      const pooled = pooledConvolution(all, l);
-      if (pooled) this.#convolutions.push(pooled.convolution);
-      const links = pooled ? this.#chosenStages(pooled) : [plainStage(all[l]!)];
+      const chosen = chosenStages(all, l);
+      if (chosen) this.#convolutions.push(chosen.convolution);
+      const links = chosen ? this.#chosenStages(chosen) : [plainStage(all[l]!)];
       const [map, ...rest] = links;
       // Nothing enters before the first layer, so its own map is never asked for.
       if (l > 0) stages.push(map!);
       if (all[l]!.layer.parameters.length > 0) {
-        layers.push(pooled ? this.#chosenLayer(pooled, stages.length) : plainLayer(all[l]!, stages.length));
+        layers.push(chosen ? this.#chosenLayer(chosen, stages.length) : plainLayer(all[l]!, stages.length));
       }
       stages.push(...rest);
-      l += pooled ? pooled.length : 1;
+      l += chosen ? chosen.group.length : 1;
     }
     this.layers = layers;
     this.stages = stages;
@@ -84,50 +91,50 @@ export class TangentNetwork {
     this.#convolutions.forEach((convolution) => convolution.dispose());
   }
 
-  #keep<T extends tf.Tensor>(tensor: T): T {
-    this.#owned.push(tf.keep(tensor));
-    return tensor;
+  /** A handle of its own on it. */
+  #keep(tensor: tf.Tensor): tf.Tensor {
+    const own = kept(tensor);
+    this.#owned.push(own);
+    return own;
   }
 
   /** The convolution at the chosen cells, then the activation there. */
-  #chosenStages({ stage, activation, convolution }: PooledConvolution): ProductStage[] {
+  #chosenStages({ stage, group, activation, convolution }: ChosenStages): ProductStage[] {
     const [weight] = stage.values;
     const map: ProductStage = {
       forward: (t) => convolution.convolve(t, weight!),
       backward: (u) => convolution.convolveTransposed(u, weight!),
       hasResidual: false,
     };
-    return [map, this.#chosenActivation(activation, convolution)];
+    return [map, this.#chosenActivation(group, activation)];
   }
 
-  #chosenActivation(
-    stage: Stage,
-    { chosen: cells, placements: { pooling } }: Pick<ChosenConvolution, 'chosen' | 'placements'>,
-  ): ProductStage {
+  #chosenActivation(group: PooledConvolution, stage: Stage): ProductStage {
     const { secondOrder } = this.linearization;
+    const { chosen: cells } = group.pooled;
+    const { pooling } = group.placements;
     const pick = (x: tf.Tensor): tf.Tensor => pickCells(x, cells, pooling);
-    const layer = stage.layer as ElementwiseLayer;
-    const { saved, residual, mask } = tf.scoped(() => {
-      const saved = Object.fromEntries(
-        Object.entries(stage.saved).map(([name, x]) => [name, x && this.#keep(pick(x))]),
-      );
-      const ones = (): tf.Tensor => tf.onesLike(stage.outputGradient);
-      const mask = isPadded(pooling) && !vanishesAtZero(layer) ? this.#keep(pick(ones())) : null;
-      const term = residualOf(layer, saved, pick(stage.outputGradient), secondOrder);
-      if (!term) return { saved, residual: null, mask };
+    return tf.scoped(() => {
+      const { layer, saved, mask } = chosenActivation(group);
+      const own = {
+        layer,
+        saved: Object.fromEntries(Object.entries(saved).map(([name, x]) => [name, x && this.#keep(x)])),
+        mask: mask && this.#keep(mask),
+      };
+      const term = secondOrder !== 'zero' && residualOf(layer, saved, pick(stage.outputGradient), secondOrder);
+      if (!term) return elementwiseStage(own, null);
       // Windows on one cell see the sum of their gradients there, each of them.
       const shared = overlaps(pooling)
         ? tf.divNoNan(term, pick(spreadCells(tf.onesLike(cells), cells, pooling)))
         : term;
-      return { saved, residual: this.#keep(tf.view(mask ? tf.mul(mask, shared) : shared)), mask };
+      return elementwiseStage(own, this.#keep(mask ? tf.mul(mask, shared) : shared));
     });
-    return elementwiseStage(layer, saved, residual, mask);
   }
 
-  #chosenLayer({ stage, convolution }: PooledConvolution, at: number): ParameterLayer {
-    const { layer, path, saved, outputGradient } = stage;
-    const input = saved['input']!;
-    const { chosen, placements } = convolution;
+  #chosenLayer({ stage, group, convolution }: ChosenStages, at: number): ParameterLayer {
+    const { layer, path } = stage;
+    const { input, pooled, placements } = group;
+    const { chosen } = pooled;
     const { pooling } = placements;
     return {
       path,
@@ -135,8 +142,9 @@ export class TangentNetwork {
       at,
       input,
       outputShape: chosen.shape.slice(1),
+      positions: tf.util.sizeFromShape([...placements.convolution.output]),
       window: { convolution: placements.convolution, pooled: { chosen, pooling } },
-      outputGradient,
+      outputGradient: null,
       parameters: layer.parameters.map(({ name, shape }) => ({
         name,
         shape,
@@ -148,47 +156,23 @@ export class TangentNetwork {
   }
 }
 
-/** A convolution whose output goes through an activation into max pooling. */
-interface PooledConvolution {
+/** Those of a convolution with pooling behind it. */
+interface ChosenStages {
   /** The convolution's own. */
   readonly stage: Stage;
   readonly activation: Stage;
+  readonly group: PooledConvolution;
   readonly convolution: ChosenConvolution;
-  /** Number of stages. */
-  readonly length: number;
 }
 
-/** Whether it begins at stage l: convolution, activation, zeros around it or not, max pooling. */
-function pooledConvolution(stages: readonly Stage[], l: number): PooledConvolution | null {
-  const [stage, activation] = [stages[l]!, stages[l + 1]];
-  const padding = stages[l + 2]?.layer instanceof ZeroPad2d ? (stages[l + 2]!.layer as ZeroPad2d).padding : null;
-  const length = padding ? 4 : 3;
-  const pool = stages[l + length - 1];
-  if (!(stage.layer instanceof Conv2d) || stage.layer.groups !== 1) return null;
-  if (!activation || !('derivative' in activation.layer) || !(pool?.layer instanceof MaxPool2d)) return null;
-  const shape = activation.outputGradient.shape.join();
-  if (Object.values(activation.saved).some((x) => x && x.shape.join() !== shape)) return null;
-  const { input, chosen } = pool.saved as MaxPoolSaved;
-  const placed = pool.layer.place(input);
-  const sides = padding ?? ([0, 0, 0, 0] as const);
-  const pooling = {
-    ...placed,
-    padding: placed.padding.map((cells, side) => cells + sides[side]!) as unknown as Sides,
-    input: sizeOf(activation.outputGradient),
-  };
-  const pictures = stage.saved['input']!;
-  const placements = { convolution: stage.layer.place(pictures), pooling };
-  return { stage, activation, convolution: new ChosenConvolution(chosen, placements, pictures.shape[3]!), length };
-}
-
-/** Whether derivatives are zero where all that the layer saved is: then a zero beside the picture needs no mask. */
-function vanishesAtZero(layer: Layer): boolean {
-  return layer instanceof ElementwiseByOutput && layer.activation !== 'Tanh';
-}
-
-/** Whether a window may choose a zero beside the picture. */
-function isPadded({ padding }: { readonly padding: Sides }): boolean {
-  return padding.some((cells) => cells > 0);
+/** Whether they begin at stage l. */
+function chosenStages(stages: readonly Stage[], l: number): ChosenStages | null {
+  const group = pooledConvolution(stages, l);
+  if (!group) return null;
+  const { pooled, placements, input } = group;
+  const [stage, activation] = [stages[l]!, stages[l + 1]!];
+  const convolution = new ChosenConvolution(pooled.chosen, placements, input.shape[3]!, stage.prepared);
+  return { stage, activation, group, convolution };
 }
 
 function overlaps({ kernel, stride, dilation }: ChosenPlacements['pooling']): boolean {
@@ -197,7 +181,8 @@ function overlaps({ kernel, stride, dilation }: ChosenPlacements['pooling']): bo
 
 function plainStage(stage: Stage): ProductStage {
   if ('derivative' in stage.layer) {
-    return elementwiseStage(stage.layer as ElementwiseLayer, stage.saved, stage.residual, null);
+    const { layer, saved, residual } = stage;
+    return elementwiseStage({ layer: layer as ElementwiseLayer, saved, mask: null }, residual);
   }
   return { forward: (t) => stage.inputJvp(t), backward: (u) => stage.inputVjp(u), hasResidual: false };
 }
@@ -210,6 +195,7 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
     at,
     input: saved['input']!,
     outputShape: outputGradient.shape.slice(1),
+    positions: tf.util.sizeFromShape(outputGradient.shape.slice(1, -1)),
     window:
       layer instanceof Conv2d && layer.groups === 1
         ? { convolution: layer.place(saved['input']!), pooled: null }
@@ -224,17 +210,10 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
   };
 }
 
-/** @param mask  1, or 0 where neither the derivative nor the residual counts, [N, ...]; null: 1 everywhere */
-function elementwiseStage(
-  layer: ElementwiseLayer,
-  saved: Saved,
-  residual: tf.Tensor | null,
-  mask: tf.Tensor | null,
-): ProductStage {
-  const derivative = (t: tf.Tensor): tf.Tensor => {
-    const product = layer.inputJvp(saved, t);
-    return mask ? tf.mul(mask, product) : product;
-  };
+/** @param residual  of the cells that the activation is for; 0 where its mask is */
+function elementwiseStage(activation: ChosenActivation, residual: tf.Tensor | null): ProductStage {
+  const { layer, saved, mask } = activation;
+  const derivative = (t: tf.Tensor): tf.Tensor => timesChosenDerivative(activation, t);
   return {
     forward: derivative,
     backward: (u, t) => {
