@@ -15,18 +15,9 @@ import { scaled } from '../../src/engine/curvature/algebra.js';
 import type { KrylovSystem } from '../../src/engine/curvature/operator.js';
 import { plainSystemOf } from '../../src/engine/curvature/row-block-operator.js';
 import type { SecondOrder } from '../../src/engine/curvature/second-order.js';
-import { Conv2d } from '../../src/engine/nn/conv2d.js';
 import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
-import { Flatten } from '../../src/engine/nn/flatten.js';
-import type { Layer } from '../../src/engine/nn/layer.js';
 import { Linear } from '../../src/engine/nn/linear.js';
-import { MaxPool2d } from '../../src/engine/nn/max-pool2d.js';
-import { Relu } from '../../src/engine/nn/relu.js';
 import { Sequential } from '../../src/engine/nn/sequential.js';
-import { Sigmoid } from '../../src/engine/nn/sigmoid.js';
-import { Softplus } from '../../src/engine/nn/softplus.js';
-import { Tanh } from '../../src/engine/nn/tanh.js';
-import { ZeroPad2d } from '../../src/engine/nn/zero-pad2d.js';
 import { type CgOptions, conjugateGradients } from '../../src/engine/optim/cg.js';
 import { CgNewton } from '../../src/engine/optim/cg-newton.js';
 import * as tf from '../../src/engine/tf.js';
@@ -40,42 +31,15 @@ import {
   runsHere,
 } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
+import { pooledActivations, pooledNetwork, pooledNetworkInput } from '../support/pooled-network.js';
 import { again, networkCases, type Pass, passOf } from '../support/random-network.js';
 
-const activations: Record<string, () => Layer> = {
-  sigmoid: () => new Sigmoid(),
-  tanh: () => new Tanh(),
-  relu: () => new Relu(),
-  softplus: () => new Softplus(),
-};
 const seeded = (shape: number[], seed: number, std = 0.6): tf.Tensor => tf.randomNormal(shape, 0, std, 'float32', seed);
-
-/**
- * Pooling side by side, then overlapping windows with zeros beside the picture that tanh lets them choose, a convolution
- * without pooling, a linear layer with more inputs (24) than samples (5) and one with fewer.
- */
-function pooledNetwork(activation: string): Sequential {
-  const act = activations[activation]!;
-  return new Sequential([
-    new Conv2d(seeded([3, 3, 2, 3], 1), seeded([3], 2), { padding: 1 }),
-    act(),
-    new MaxPool2d({ kernel: 2 }),
-    new Conv2d(seeded([2, 3, 3, 4], 3), seeded([4], 4), { padding: [0, 1, 1, 1] }),
-    act(),
-    new Sequential([new ZeroPad2d([1, 0, 0, 1]), new MaxPool2d({ kernel: 3, stride: 2 })]),
-    new Conv2d(seeded([2, 2, 4, 6], 5), seeded([6], 6), { padding: 1 }),
-    act(),
-    new Flatten(),
-    new Linear(seeded([4, 54], 7, 0.3), seeded([4], 8)),
-    act(),
-    new Linear(seeded([3, 4], 9), seeded([3], 10)),
-  ]);
-}
 
 const loss = new CrossEntropy();
 
 function passThrough(model: Sequential): Pass {
-  const [input, target] = [seeded([5, 8, 8, 2], 11, 1), tf.tensor1d([0, 2, 1, 1, 0], 'int32')];
+  const { input, target } = pooledNetworkInput();
   return { model, input, target, loss, ...again(model, loss, input, target) };
 }
 
@@ -87,7 +51,7 @@ const modes: SecondOrder[] = ['zero', 'abs', 'clip', 'none'];
 const ways: (Route | undefined)[] = ['chain', 'local', 'rows', 'square', 'gram', undefined];
 
 describeOnEveryBackend('fast products of single parameters', (backend) => {
-  const nets = Object.keys(activations).filter((name) => name === 'tanh' || backend === 'native');
+  const nets = pooledActivations.filter((name) => name === 'tanh' || backend === 'native');
 
   it.each(nets)('%s: are the plain ones, in every mode', async (activation) => {
     await expectNoLeak(() =>

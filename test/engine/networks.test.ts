@@ -85,10 +85,12 @@ describeOnEveryBackend('networks against golden numbers', (backend) => {
           const { value, saved } = loss.forward(trace.output, golden.labels());
           await expectClose(trace.output, golden.expected.output, tolerance, 'output');
           await expectClose(value, [golden.expected.loss], tolerance, 'loss');
-          const gradients = backpropagate(model, trace, loss.gradient(saved));
-          expect(Object.keys(gradients.parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
-          for (const [path, expected] of Object.entries(golden.expected.grads)) {
-            await expectClose(gradients.parameters[path]!, golden.laidOut(path, expected), tolerance, path);
+          for (const outputs of ['all', 'unpooled', 'none'] as const) {
+            const { parameters } = backpropagate(model, trace, loss.gradient(saved), { outputs });
+            expect(Object.keys(parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
+            for (const [path, expected] of Object.entries(golden.expected.grads)) {
+              await expectClose(parameters[path]!, golden.laidOut(path, expected), tolerance, `${outputs}: ${path}`);
+            }
           }
           model.dispose();
         }),
