@@ -407,9 +407,156 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
   return least(mostSums, most(kLeast, kVectors / l.outputs));
 }
 
+/**
+ * Another way for the adjoint in x, of two vectors and more where there are many channels: a cell of dx gathers what comes from
+ * the places of a row of the kernel, which lie one after the other, for several vectors and a slice of the channels. It is
+ * written once and each loop is long; so AVX2, whose few registers cut patches into many pieces, wins by half.
+ */
+struct Gathering {
+  int64_t slices, slice, together;  // slices of the channels, vectors of registers in one, vectors of dy at a time
+
+  explicit Gathering(int64_t channels) {
+    const int64_t whole = (channels + kLanes - 1) / kLanes;
+    slices = (whole + 3) / 4;
+    slice = (whole + slices - 1) / slices;
+    together = kMostSums / slice;
+  }
+
+  static bool suits(const ChosenConvolution& c, int64_t vectors) {
+    return HBP_REGISTER == 32 && vectors > 1 && c.in >= 4 * kLanes;
+  }
+
+  /** Of those that are left, never one by itself. */
+  int64_t next(int64_t left) const { return left == together + 1 ? together - 1 : least(left, together); }
+
+  /** f(Size<vectors of dy, vectors of a slice>). */
+  template <class F>
+  void with(int64_t vectors, F f) const {
+    if (slice == 3) {
+      if (vectors == 2) f(Size<2, 3>());
+      else if (vectors == 3) f(Size<3, 3>());
+      else f(Size<4, 3>());
+    } else if (vectors == 2) {
+      f(Size<2, 4>());
+    } else {
+      f(Size<3, 4>());
+    }
+  }
+};
+
+/** weights [kh, kw, in, out] to [slice][kh][kw][out][of the slice], filled up with zeros. */
+static void sliceWeights(const ChosenConvolution& c, const Gathering& g, const float* weights, float* sliced) {
+  const int64_t size = g.slice * kLanes, outputs = c.pooling.channels;
+  for (int64_t first = 0; first < g.slices * size; first += size) {
+    for (int64_t k = 0; k < c.kernelHeight * c.kernelWidth; k++, sliced += outputs * size) {
+      transposeMatrix(weights + (k * c.in + first) * outputs, outputs, sliced, size, least(size, c.in - first), outputs);
+    }
+  }
+}
+
+/** The places of a picture in the order of their cells: where their weights are, and the factors of some vectors. */
+struct SortedPlaces {
+  const uint16_t* ofCell;
+  const int32_t* weights;
+  const float* factors;
+  int64_t stride;
+};
+
+/** A slice of the channels of pictures that are `dxStride` apart. `sums` has room for a row of cells. */
+template <class Z>
+static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, const float* weights, int64_t channels, float* sums,
+                        float* dx, int64_t dxStride) {
+  constexpr int B = Z::rows, S = Z::vectors;
+  const int64_t width = c.pooling.width, rowOfWeights = c.pooling.channels * S * kLanes;
+  for (int64_t y = 0; y < c.height; y++) {
+    const int64_t up = y + c.top;
+    std::memset(sums, 0, c.width * B * S * kLanes * sizeof(float));
+    // Row by row of the kernel, so that its weights stay in the nearest cache.
+    for (int64_t r = most(0, up - c.pooling.height + 1); r <= least(c.kernelHeight - 1, up); r++) {
+      const uint16_t* row = p.ofCell + (up - r) * width;
+      for (int64_t x = 0; x < c.width; x++) {
+        const int64_t left = x + c.left, low = most(0, left - c.kernelWidth + 1), high = least(width - 1, left);
+        if (low > high) continue;
+        const float* ofRow = weights + (r * c.kernelWidth + left) * rowOfWeights;
+        float* at = sums + x * B * S * kLanes;
+        Floats sum[B * S];
+#pragma GCC unroll 12
+        for (int s = 0; s < B * S; s++) sum[s] = load(at + s * kLanes);
+        const int64_t end = row[high + 1];
+        for (int64_t k = row[low]; k < end; k++) {
+          const float* w = ofRow + p.weights[k];
+          Floats f[B];
+#pragma GCC unroll 4
+          for (int b = 0; b < B; b++) f[b] = all(p.factors[b * p.stride + k]);
+#pragma GCC unroll 4
+          for (int s = 0; s < S; s++) {
+            const Floats weight = load(w + s * kLanes);
+#pragma GCC unroll 4
+            for (int b = 0; b < B; b++) sum[s * B + b] = sum[s * B + b] + f[b] * weight;
+          }
+        }
+#pragma GCC unroll 12
+        for (int s = 0; s < B * S; s++) store(at + s * kLanes, sum[s]);
+      }
+    }
+    for (int64_t x = 0; x < c.width; x++) {
+      for (int b = 0; b < B; b++) {
+        const float* from = sums + (x * B * S + b) * kLanes;
+        float* to = dx + b * dxStride + (y * c.width + x) * c.in;
+        if (channels == S * kLanes) {
+          for (int s = 0; s < S; s++) store(to + s * kLanes, load(from + s * B * kLanes));
+        } else {
+          for (int64_t k = 0; k < channels; k++) to[k] = from[k / kLanes * B * kLanes + k % kLanes];
+        }
+      }
+    }
+  }
+}
+
+/** The adjoint in x as `convolveTransposedChosen`, by `Gathering`. */
+static void gatherTransposed(const ChosenConvolution& c, const float* dy, const float* weights, const uint16_t* places, float* dx,
+                             int64_t vectors) {
+  const PatchLayout l(c);
+  const Gathering g(c.in);
+  const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
+  const int64_t size = Places::size(c, l), channels = g.slice * kLanes;
+  const int64_t ofSlice = l.rows * c.kernelWidth * l.outputs * channels;
+  const Aligned sliced(g.slices * ofSlice);
+  sliceWeights(c, g, weights, sliced);
+  inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
+    const Aligned factors(results + 1), sorted(g.together * results), sums(c.width * g.together * channels);
+    int32_t* const at = new int32_t[results];
+    for (int64_t i = begin; i < end; i++) {
+      const Places p(c, l, places + i * size);
+      const int64_t count = p.ofCell[l.cells];
+      for (int64_t cell = 0; cell < l.cells; cell++) {
+        const int64_t back = cell % c.pooling.width * l.outputs;
+        for (int64_t k = p.ofCell[cell]; k < p.ofCell[cell + 1]; k++) {
+          at[k] = static_cast<int32_t>((p.output[k] - back) * channels);
+        }
+      }
+      for (int64_t v = 0, together; v < vectors; v += together) {
+        together = g.next(vectors - v);
+        for (int64_t b = 0; b < together; b++) {
+          addWindows(l, p, dy + ((v + b) * n + i) * results, factors);
+          for (int64_t k = 0; k < count; k++) sorted[b * results + k] = factors[p.sorted[k]];
+        }
+        g.with(together, [&](auto size) {
+          for (int64_t s = 0; s < g.slices; s++) {
+            gatherSlice(size, c, {p.ofCell, at, sorted, results}, sliced + s * ofSlice, least(channels, c.in - s * channels), sums,
+                        dx + (v * n + i) * picture + s * channels, n * picture);
+          }
+        });
+      }
+    }
+    delete[] at;
+  });
+}
+
 /** The adjoint in x: dy [vectors, n, windows, out] to dx [vectors, n, height, width, in]; two vectors at a time. */
 static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy, const float* weights, const uint16_t* places,
                                      float* dx, int64_t vectors) {
+  if (Gathering::suits(c, vectors)) return gatherTransposed(c, dy, weights, places, dx, vectors);
   const PatchLayout l(c);
   const Offsets offsets(c, l);
   const Pieces pieces(l, sumsInCache(l, kMostSums)), piecesOfTwo(l, sumsInCache(l, kMostSums / 2));

@@ -86,8 +86,8 @@ export class Conv2d implements Layer<ConvSaved> {
     if (name === 'bias' && this.bias) {
       const leading = dw.shape.slice(0, -1);
       const out = dw.shape.at(-1) ?? 0;
-      const everywhere = tf.zeros([...leading, samples, ...placement.output, out]);
-      return tf.add(everywhere, tf.reshape(dw, [...leading, 1, 1, 1, out]));
+      const times = [...leading.map(() => 1), samples, ...placement.output, 1];
+      return tf.tile(tf.reshape(dw, [...leading, 1, 1, 1, out]), times);
     }
     if (name !== 'weight') return noParameter(this.kind, name);
     const weights = this.#split(dw);

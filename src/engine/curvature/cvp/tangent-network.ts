@@ -230,5 +230,5 @@ function elementwiseStage(activation: ChosenActivation, residual: tf.Tensor | nu
 /** [V, out] to [V, ...places, out]. */
 function everywhere(dw: tf.Tensor, places: readonly number[]): tf.Tensor {
   const [vectors = 0, out = 0] = dw.shape;
-  return tf.add(tf.zeros([vectors, ...places, out]), tf.reshape(dw, [vectors, ...places.map(() => 1), out]));
+  return tf.tile(tf.reshape(dw, [vectors, ...places.map(() => 1), out]), [1, ...places, 1]);
 }

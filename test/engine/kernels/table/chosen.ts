@@ -59,7 +59,7 @@ function setting(draw: Draw): Setting {
     convolution.output,
   );
   const n = draw.large ? 9 : draw.pick([1, 2, 3, 0]);
-  const channels = draw.large ? draw.pick([3, 8]) : draw.pick([1, 2, 3, 5, 8, 16, 17]);
+  const channels = draw.large ? draw.pick([3, 8]) : draw.pick([1, 2, 3, 5, 8, 16, 17, 32, 40]);
   const outputs = draw.large ? 20 : draw.pick([1, 2, 3, 15, 16, 17, 33]);
   const y = [n, ...pooling.output, outputs];
   const choice = draw.int32(y, 0, cells[0] * cells[1] - 1);
@@ -69,7 +69,7 @@ function setting(draw: Draw): Setting {
     weight: [...kernel, channels, outputs],
     y,
     chosen: { ...choice, dtype: 'float32', values: Float32Array.from(choice.values) },
-    vectors: draw.large ? draw.pick([[], [2]]) : draw.pick([[], [1], [3]]),
+    vectors: draw.large ? draw.pick([[], [2]]) : draw.pick([[], [1], [2], [3], [4], [5]]),
   };
 }
 
