@@ -410,7 +410,7 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
 /**
  * Another way for the adjoint in x, of two vectors and more where there are many channels: a cell of dx gathers what comes from
  * the places of a row of the kernel, which lie one after the other, for several vectors and a slice of the channels. It is
- * written once and each loop is long; so AVX2, whose few registers cut patches into many pieces, wins by half.
+ * written once and each loop is long; so AVX2, whose few registers cut patches into many pieces, wins by up to a half.
  */
 struct Gathering {
   int64_t slices, slice, together;  // slices of the channels, vectors of registers in one, vectors of dy at a time

@@ -39,7 +39,7 @@ export class ChosenConvolution {
   /** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
   convolve(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#prepared(), placements) : null;
+    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#forKernels(), placements) : null;
     if (one) return one;
     if (chosen.size === 0) {
       return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
@@ -57,7 +57,7 @@ export class ChosenConvolution {
   /** The adjoint of `convolve` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C]. */
   convolveTransposed(dy: tf.Tensor, weight: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#prepared(), placements) : null;
+    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#forKernels(), placements) : null;
     if (one) return one;
     const { convolution, pooling } = placements;
     if (chosen.size === 0) return tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0]);
@@ -69,7 +69,7 @@ export class ChosenConvolution {
   /** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
   correlate(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#prepared(), placements) : null;
+    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#forKernels(), placements) : null;
     if (one) return one;
     const { convolution, pooling } = placements;
     if (chosen.size === 0) {
@@ -87,7 +87,7 @@ export class ChosenConvolution {
     this.#tensors = undefined;
   }
 
-  #prepared(): fused.ChosenTensors {
+  #forKernels(): fused.ChosenTensors {
     if (this.#tensors) return this.#tensors;
     const { chosen, placements, channels, prepared } = this;
     const places = prepared ?? fused.chosenPlaces(chosen, placements, channels);
