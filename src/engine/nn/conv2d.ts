@@ -1,7 +1,7 @@
 import * as tf from '../tf.js';
 import { convolve, convolveTransposed, correlate } from './convolution.js';
 import { type Layer, noParameter } from './layer.js';
-import { onPictures, sizeOf, vectorsFirst, vectorsLast } from './leading.js';
+import { everywhere, onPictures, sizeOf, vectorsFirst, vectorsLast } from './leading.js';
 import { Parameter } from './parameter.js';
 import { unfold } from './unfold.js';
 import { type Placement, placeWindow, type Window, type WindowOptions, windowOf } from './window.js';
@@ -83,12 +83,7 @@ export class Conv2d implements Layer<ConvSaved> {
   paramJvp({ input }: ConvSaved, name: string, dw: tf.Tensor): tf.Tensor {
     const placement = this.place(input);
     const [samples = 0] = input.shape;
-    if (name === 'bias' && this.bias) {
-      const leading = dw.shape.slice(0, -1);
-      const out = dw.shape.at(-1) ?? 0;
-      const times = [...leading.map(() => 1), samples, ...placement.output, 1];
-      return tf.tile(tf.reshape(dw, [...leading, 1, 1, 1, out]), times);
-    }
+    if (name === 'bias' && this.bias) return everywhere(dw, [samples, ...placement.output]);
     if (name !== 'weight') return noParameter(this.kind, name);
     const weights = this.#split(dw);
     const convolved = this.#split(input).map((group, g) => {

@@ -33,3 +33,11 @@ export function vectorsFirst(x: tf.Tensor, like: tf.Tensor): tf.Tensor {
   const swapped = tf.transpose(tf.reshape(x, [-1, vectors, outputs]), [1, 0, 2]);
   return tf.reshape(swapped, [vectors, ...x.shape.slice(0, 3), outputs]);
 }
+
+/** What is [V?, out] at every place alike: [V?, ...places, out]. */
+export function everywhere(x: tf.Tensor, places: readonly number[]): tf.Tensor {
+  const leading = x.shape.slice(0, -1);
+  // Not tf.tile: with more than four axes the webgpu backend would read x back.
+  const nothing = tf.zeros([...leading.map(() => 1), ...places, 1]);
+  return tf.add(nothing, tf.reshape(x, [...leading, ...places.map(() => 1), x.shape.at(-1) ?? 0]));
+}

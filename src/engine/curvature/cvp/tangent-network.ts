@@ -3,6 +3,7 @@ import { pickCells, spreadCells } from '../../nn/chosen-cells.js';
 import { ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
 import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
+import { everywhere } from '../../nn/leading.js';
 import type { ElementwiseLayer, Layer } from '../../nn/layer.js';
 import {
   type ChosenActivation,
@@ -225,10 +226,4 @@ function elementwiseStage(activation: ChosenActivation, residual: tf.Tensor | nu
     },
     hasResidual: residual !== null,
   };
-}
-
-/** [V, out] to [V, ...places, out]. */
-function everywhere(dw: tf.Tensor, places: readonly number[]): tf.Tensor {
-  const [vectors = 0, out = 0] = dw.shape;
-  return tf.tile(tf.reshape(dw, [vectors, ...places.map(() => 1), out]), [1, ...places, 1]);
 }
