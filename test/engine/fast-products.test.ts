@@ -31,10 +31,8 @@ import {
   runsHere,
 } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
-import { pooledActivations, pooledNetwork, pooledNetworkInput } from '../support/pooled-network.js';
+import { pooledActivations, pooledNetwork, pooledNetworkInput, seeded } from '../support/pooled-network.js';
 import { again, networkCases, type Pass, passOf } from '../support/random-network.js';
-
-const seeded = (shape: number[], seed: number, std = 0.6): tf.Tensor => tf.randomNormal(shape, 0, std, 'float32', seed);
 
 const loss = new CrossEntropy();
 

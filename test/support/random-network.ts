@@ -23,7 +23,7 @@ import * as tf from '../../src/engine/tf.js';
 
 const smooth = { sigmoid: () => new Sigmoid(), tanh: () => new Tanh(), softplus: () => new Softplus() };
 const kinked = { relu: () => new Relu(), 'leaky-relu': () => new LeakyRelu(), elu: () => new Elu() };
-const activations: Record<string, () => Layer> = { ...smooth, ...kinked };
+export const activations: Record<string, () => Layer> = { ...smooth, ...kinked };
 
 /** A small network, a loss and a batch; printed by fast-check when a law fails. */
 export interface NetworkCase {

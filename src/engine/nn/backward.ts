@@ -2,10 +2,10 @@ import * as tf from '../tf.js';
 import { ChosenConvolution, hasChosenKernels, prepareChosen } from './chosen-convolution.js';
 import {
   chosenActivation,
+  maskedJvp,
   type PassedLayer,
   type PooledConvolution,
   pooledConvolution,
-  timesChosenDerivative,
 } from './pooled-convolution.js';
 import type { Sequential, Trace } from './sequential.js';
 
@@ -18,7 +18,7 @@ export interface Gradients {
    * others may be absent by `BackpropagateOptions.outputs`.
    */
   readonly outputs: readonly (tf.Tensor | undefined)[];
-  /** What kernels prepared for a convolution and the max pooling behind it, in its place; `curvatureProducts` can use it. */
+  /** With `unpooled`: what kernels prepared for a convolution and the max pooling behind it; `curvatureProducts` uses it, too. */
   readonly prepared?: readonly (tf.Tensor | undefined)[];
 }
 
@@ -64,8 +64,12 @@ export function backpropagate(
     const back = group ? throughPooled(group, arrived, l > first) : through(passed[l]!, arrived, l > first);
     for (const [name, vjp] of Object.entries(back.parameters)) parameters[`${model.layers[l]!.path}.${name}`] = vjp;
     if (back.input) gradient = back.input;
-    prepared[l] = back.prepared;
-    if (wanted === 'none') tf.dispose([back.prepared ?? [], arrived === outputGradient ? [] : arrived].flat());
+    if (wanted !== 'none') {
+      prepared[l] = back.prepared;
+    } else {
+      back.prepared?.dispose();
+      if (arrived !== outputGradient) arrived.dispose();
+    }
   }
   return { parameters, outputs, prepared };
 }
@@ -91,7 +95,7 @@ function throughPooled(group: PooledConvolution, dy: tf.Tensor, wantsInput: bool
     const [, , , channels = 0] = input.shape;
     const prepared = prepareChosen(pooled.chosen, placements, channels);
     const convolution = new ChosenConvolution(pooled.chosen, placements, channels, prepared);
-    const u = timesChosenDerivative(chosenActivation(group), dy);
+    const u = maskedJvp(chosenActivation(group), dy);
     return {
       parameters: { weight: convolution.correlate(input, u), ...(bias && { bias: tf.sum(u, [0, 1, 2]) }) },
       input: wantsInput ? convolution.convolveTransposed(u, weight.value) : undefined,

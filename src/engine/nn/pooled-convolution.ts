@@ -57,15 +57,16 @@ export function pooledConvolution(layers: readonly PassedLayer[], l: number): Po
   return { layer, input, activation, pooled, placements: { convolution, pooling }, length };
 }
 
-/** An activation at the cells that pooling chose, [N, pH, pW, O]. */
-export interface ChosenActivation {
+/** An activation of which some elements may not count. */
+export interface MaskedActivation {
   readonly layer: ElementwiseLayer;
   readonly saved: Saved;
-  /** 1, or 0 where neither derivative nor second-order term counts: cells beside the picture. Null: 1 everywhere. */
+  /** 1, or 0 where neither derivative nor second-order term counts, of the output's shape. Null: 1 everywhere. */
   readonly mask: tf.Tensor | null;
 }
 
-export function chosenActivation({ activation, pooled, placements: { pooling } }: PooledConvolution): ChosenActivation {
+/** Its activation at the cells that pooling chose, [N, pH, pW, O]; those beside the picture do not count. */
+export function chosenActivation({ activation, pooled, placements: { pooling } }: PooledConvolution): MaskedActivation {
   const { layer, saved } = activation;
   const { chosen, output } = pooled;
   const pick = (x: tf.Tensor): tf.Tensor => pickCells(x, chosen, pooling);
@@ -80,8 +81,8 @@ export function chosenActivation({ activation, pooled, placements: { pooling } }
   return { layer, saved: Object.fromEntries(atCells), mask: isMasked ? pick(ones()) : null };
 }
 
-/** phi' v of v [V?, N, pH, pW, O]: the Jacobian, and its transpose. */
-export function timesChosenDerivative({ layer, saved, mask }: ChosenActivation, v: tf.Tensor): tf.Tensor {
+/** J v, and J^T v as J is diagonal, of v [V?, N, ...]. */
+export function maskedJvp({ layer, saved, mask }: MaskedActivation, v: tf.Tensor): tf.Tensor {
   const product = layer.inputJvp(saved, v);
   return mask ? tf.mul(mask, product) : product;
 }

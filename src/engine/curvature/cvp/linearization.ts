@@ -42,7 +42,7 @@ export class Stage extends FrozenLayer {
   get residual(): tf.Tensor | null {
     if (this.#residual !== undefined) return this.#residual;
     this.#residual = tf.scoped(() => {
-      const term = residualOf(this.layer, this.saved, this.outputGradient, this.#secondOrder);
+      const term = residualOf(this.layer, this.saved, () => this.outputGradient, this.#secondOrder);
       return term && tf.keep(term);
     });
     return this.#residual;
@@ -54,15 +54,15 @@ export class Stage extends FrozenLayer {
   }
 }
 
-/** The second-order term of a layer under a mode, for a gradient with respect to its output; null: none. */
+/** The second-order term of a layer under a mode, for a gradient with respect to its output, asked for if needed; null: none. */
 export function residualOf(
   layer: Layer | ElementwiseLayer,
   saved: Saved,
-  outputGradient: tf.Tensor,
+  outputGradient: () => tf.Tensor,
   mode: SecondOrder,
 ): tf.Tensor | null {
   if (mode === 'zero' || !('secondOrder' in layer)) return null;
-  const term = layer.secondOrder(saved, outputGradient);
+  const term = layer.secondOrder(saved, outputGradient());
   return term && modified(term, mode);
 }
 

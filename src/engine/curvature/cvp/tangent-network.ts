@@ -6,11 +6,11 @@ import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.
 import { everywhere } from '../../nn/leading.js';
 import type { ElementwiseLayer, Layer } from '../../nn/layer.js';
 import {
-  type ChosenActivation,
   chosenActivation,
+  type MaskedActivation,
+  maskedJvp,
   type PooledConvolution,
   pooledConvolution,
-  timesChosenDerivative,
 } from '../../nn/pooled-convolution.js';
 import type { Placement } from '../../nn/window.js';
 import * as tf from '../../tf.js';
@@ -122,7 +122,7 @@ export class TangentNetwork {
         saved: Object.fromEntries(Object.entries(saved).map(([name, x]) => [name, x && this.#keep(x)])),
         mask: mask && this.#keep(mask),
       };
-      const term = secondOrder !== 'zero' && residualOf(layer, saved, pick(stage.outputGradient), secondOrder);
+      const term = residualOf(layer, saved, () => pick(stage.outputGradient), secondOrder);
       if (!term) return elementwiseStage(own, null);
       // Windows on one cell see the sum of their gradients there, each of them.
       const shared = overlaps(pooling)
@@ -212,9 +212,9 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
 }
 
 /** @param residual  of the cells that the activation is for; 0 where its mask is */
-function elementwiseStage(activation: ChosenActivation, residual: tf.Tensor | null): ProductStage {
+function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | null): ProductStage {
   const { layer, saved, mask } = activation;
-  const derivative = (t: tf.Tensor): tf.Tensor => timesChosenDerivative(activation, t);
+  const derivative = (t: tf.Tensor): tf.Tensor => maskedJvp(activation, t);
   return {
     forward: derivative,
     backward: (u, t) => {
