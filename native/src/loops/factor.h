@@ -4,50 +4,116 @@
 
 namespace HBP_ISA {
 
-static inline float dotOf(const float* u, const float* v, int64_t n) {
-  Floats sum[4] = {};
+/** Columns of the factor at a time: those of ten classes, and one register of their products with a tangent. */
+constexpr int kColumns = 12;
+/** Tangents at a time: every load of a column serves them all, as far as there are registers. */
+constexpr int kTangents = kLanes > 4 ? 4 : 2;
+
+/** The columns and tangents of a sample, and their products: along[t][v] = <column v, tangent t>. */
+struct FactorTile {
+  int64_t features;
+  const float* column[kColumns];
+  const float* tangent[kTangents];
+  float* result[kTangents];
+  float along[kTangents][kColumns];
+};
+
+/** Columns v to v + C - 1 with T tangents: C T sums in registers. */
+template <int C, int T>
+static inline void dotsOf(FactorTile& tile, int v) {
+  Floats sum[T][C] = {};
   int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
-    for (int j = 0; j < 4; j++) sum[j] = sum[j] + load(u + i + j * kLanes) * load(v + i + j * kLanes);
-  for (; i + kLanes <= n; i += kLanes) sum[0] = sum[0] + load(u + i) * load(v + i);
-  float rest = 0;
-  for (; i < n; i++) rest += u[i] * v[i];
-  return sumOf((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+  for (; i + kLanes <= tile.features; i += kLanes) {
+    Floats column[C];
+    for (int c = 0; c < C; c++) column[c] = load(tile.column[v + c] + i);
+    for (int t = 0; t < T; t++) {
+      const Floats tangent = load(tile.tangent[t] + i);
+      for (int c = 0; c < C; c++) sum[t][c] = sum[t][c] + column[c] * tangent;
+    }
+  }
+  for (int t = 0; t < T; t++) {
+    for (int c = 0; c < C; c++) {
+      float total = sumOf(sum[t][c]);
+      for (int64_t k = i; k < tile.features; k++) total += tile.column[v + c][k] * tile.tangent[t][k];
+      tile.along[t][v + c] = total;
+    }
+  }
 }
 
-/** Columns of the factor that are in registers at once. */
-constexpr int64_t kColumns = 8;
+/** Adds along[t][v] column v to result t over all columns, I registers of T results at a time; `fresh`: to zeros. */
+template <int T, int I, class Put>
+static inline int64_t combine(const FactorTile& tile, int columns, bool fresh, int64_t i, Put put) {
+  for (; i + I * kLanes <= tile.features; i += I * kLanes) {
+    Floats sum[T][I];
+    for (int t = 0; t < T; t++)
+      for (int j = 0; j < I; j++) sum[t][j] = fresh ? Floats{} : load(tile.result[t] + i + j * kLanes);
+    for (int v = 0; v < columns; v++) {
+      Floats column[I];
+      for (int j = 0; j < I; j++) column[j] = load(tile.column[v] + i + j * kLanes);
+      for (int t = 0; t < T; t++)
+        for (int j = 0; j < I; j++) sum[t][j] = sum[t][j] + tile.along[t][v] * column[j];
+    }
+    for (int t = 0; t < T; t++)
+      for (int j = 0; j < I; j++) put(tile.result[t] + i + j * kLanes, sum[t][j]);
+  }
+  return i;
+}
+
+template <int T, class Put>
+static inline void factorTile(FactorTile& tile, int columns, bool fresh, Put put) {
+  constexpr int C = T == 1 ? 6 : 3;
+  int v = 0;
+  for (; v + C <= columns; v += C) dotsOf<C, T>(tile, v);
+  for (; v < columns; v++) dotsOf<1, T>(tile, v);
+  // Whole lines of the cache: columns and results lie powers of two apart, and it does not keep them all.
+  constexpr int I = T == 1 ? 8 : T == 2 ? 4 : 2;
+  int64_t i = combine<T, I>(tile, columns, fresh, 0, put);
+  i = combine<T, 1>(tile, columns, fresh, i, put);
+  for (; i < tile.features; i++) {
+    for (int t = 0; t < T; t++) {
+      float sum = fresh ? 0 : tile.result[t][i];
+      for (int c = 0; c < columns; c++) sum += tile.along[t][c] * tile.column[c][i];
+      tile.result[t][i] = sum;
+    }
+  }
+}
+
+template <class Put>
+static inline void factorTile(FactorTile& tile, int tangents, int columns, bool fresh, Put put) {
+  switch (tangents) {
+    case 1: return factorTile<1>(tile, columns, fresh, put);
+    case 2: return factorTile<2>(tile, columns, fresh, put);
+    case 3: return factorTile<3>(tile, columns, fresh, put);
+    default: return factorTile<4>(tile, columns, fresh, put);
+  }
+}
 
 static void factorProduct(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
                           int64_t samples, int64_t features) {
+  const int64_t count = vectors * samples * features;
+  // Results that are added to are read again; those of a sample begin at a register's size if its features fill some.
+  const bool past = rank <= kColumns && features % kLanes == 0 && isStreamed(to, count);
   inParallel(samples, (rank + 2 * vectors) * samples * features, 1, [&](int64_t begin, int64_t end) {
+    FactorTile tile;
+    tile.features = features;
     for (int64_t n = begin; n < end; n++) {
-      for (int64_t t = 0; t < vectors; t++) {
-        const float* tangent = tangents + (t * samples + n) * features;
-        float* result = to + (t * samples + n) * features;
-        for (int64_t first = 0; first < rank; first += kColumns) {
-          const int64_t columns = least(kColumns, rank - first);
-          const float* column[kColumns];
-          float along[kColumns];
-          for (int64_t v = 0; v < columns; v++) {
-            column[v] = factor + ((first + v) * samples + n) * features;
-            along[v] = dotOf(column[v], tangent, features);
-          }
-          int64_t i = 0;
-          for (; i + kLanes <= features; i += kLanes) {
-            Floats sum = first == 0 ? Floats{} : load(result + i);
-            for (int64_t v = 0; v < columns; v++) sum = sum + along[v] * load(column[v] + i);
-            store(result + i, sum);
-          }
-          for (; i < features; i++) {
-            float sum = first == 0 ? 0 : result[i];
-            for (int64_t v = 0; v < columns; v++) sum += along[v] * column[v][i];
-            result[i] = sum;
-          }
+      for (int64_t t = 0; t < vectors; t += kTangents) {
+        const int taken = static_cast<int>(least(kTangents, vectors - t));
+        for (int k = 0; k < taken; k++) {
+          const int64_t at = ((t + k) * samples + n) * features;
+          tile.tangent[k] = tangents + at;
+          tile.result[k] = to + at;
+          if (rank == 0) std::memset(tile.result[k], 0, features * sizeof(float));
         }
-        if (rank == 0) std::memset(result, 0, features * sizeof(float));
+        for (int64_t v = 0; v < rank; v += kColumns) {
+          const int columns = static_cast<int>(least(kColumns, rank - v));
+          for (int c = 0; c < columns; c++) tile.column[c] = factor + ((v + c) * samples + n) * features;
+          if (past) factorTile(tile, taken, columns, v == 0, Put<true>());
+          else factorTile(tile, taken, columns, v == 0, Put<false>());
+        }
       }
     }
+    if (past) endStream();
   });
 }
 

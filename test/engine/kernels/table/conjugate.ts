@@ -150,8 +150,9 @@ const turnKernels = both(
 const factorKernels = both('HbpFactorProduct', ({ factor, tangents }) => factorProduct(factor!, tangents!), {
   tolerance: 'sum',
   draw: (draw) => {
-    const [samples, features] = draw.large ? [40, 5000] : [draw.int(1, 4), draw.pick([1, 3, 16, 17, 70])];
-    const [rank, vectors] = [draw.pick([1, 2, 8, 9]), draw.int(1, 3)];
+    // Large: a result that is written past the caches.
+    const [samples, features] = draw.large ? [170, 5000] : [draw.int(1, 4), draw.pick([1, 3, 16, 17, 70])];
+    const [rank, vectors] = [draw.pick([1, 2, 8, 9, 13]), draw.large ? 5 : draw.int(1, 6)];
     return {
       inputs: {
         factor: draw.float([rank, samples, features], 'moderate'),
