@@ -311,16 +311,18 @@ describeOnEveryBackend('chunks of samples', (backend) => {
         for (const secondOrder of partOn(backend, ['zero', 'abs'] as const, (mode) => mode === 'abs')) {
           const whole = productsOf(pass, { secondOrder });
           const parts = chunkedCurvature(model, chunks, { secondOrder });
-          for (const { path, parameter } of model.parameters) {
+          // In software a solve takes seconds: a convolution's weight and one behind a pooling.
+          const some = model.parameters.filter(({ path }) => !isSlow(backend) || /^(0|9)\.weight$/.test(path));
+          for (const { path, parameter } of some) {
             const v = seeded(parameter.shape, 60);
             const expected = whole[path]!.matvec(v);
             await expectClose(parts[path]!.matvec(v), expected, { rtol: 1e-5, atol: 1e-7 }, path);
           }
-          const systems = model.parameters.map(({ path }) =>
+          const systems = some.map(({ path }) =>
             tf.scoped(() => parts[path]!.dampedSystem(gradients.parameters[path]!, 0.1, -1)),
           );
           const results = await conjugateGradients(systems, cg);
-          for (const [i, { path }] of model.parameters.entries()) {
+          for (const [i, { path }] of some.entries()) {
             const expected = await solve(
               tf.scoped(() => whole[path]!.dampedSystem(gradients.parameters[path]!, 0.1, -1)),
             );
@@ -339,7 +341,7 @@ describeOnEveryBackend('chunks of samples', (backend) => {
 });
 
 describeOnEveryBackend('conjugate gradients on an ill-conditioned system', (backend) => {
-  const n = 60;
+  const n = isSlow(backend) ? 24 : 60;
   /** Eigenvalues 1e-4 to 1 and one in a million times the largest of b. */
   const spectrum = Array.from({ length: n }, (_, i) => 10 ** (-4 + (4 * i) / (n - 1)));
 
@@ -381,7 +383,7 @@ describeOnEveryBackend('conjugate gradients on an ill-conditioned system', (back
         const system = matrix();
         const a = tf.keep(tf.tensor2d(system.rows));
         const inDouble = iterationsInDouble(system, 1e-3);
-        expect(inDouble).toBeGreaterThan(20);
+        expect(inDouble).toBeGreaterThan(n / 3);
         const make = (): KrylovSystem => {
           const rhs = tf.keep(tf.tensor2d([system.b]));
           return { rhs, apply: (p) => tf.matMul(p, a), lift: (x) => tf.view(x), dispose: () => rhs.dispose() };

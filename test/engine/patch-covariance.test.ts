@@ -25,7 +25,7 @@ const cases: Case[] = [
   { name: 'a row', shape: [3, 5, 6, 2], window: { kernel: [1, 5], padding: 'same' } },
   { name: '5 x 5', shape: [2, 8, 7, 3], window: { kernel: 5, padding: 2 } },
   { name: '7 x 3', shape: [2, 9, 4, 2], window: { kernel: [7, 3], padding: [3, 1] } },
-  { name: 'sums in several chunks', shape: [70, 32, 32, 1], window: { kernel: 3, padding: 1 } },
+  { name: 'sums in several chunks', shape: [35, 32, 32, 1], window: { kernel: 3, padding: 1 } },
 ];
 
 const others: Case[] = [
@@ -118,7 +118,7 @@ describeOnEveryBackend('products of patches', (backend) => {
 
   it('loses no more digits than the sum over unfolded patches where sums are long', async () => {
     await inScope(async () => {
-      const pictureCount = backend === 'cpu' ? 30 : 130; // in JavaScript the long sum takes half a minute
+      const pictureCount = backend === 'cpu' ? 15 : 130; // in JavaScript the long sum takes half a minute
       const given: Case = { name: '', shape: [pictureCount, 32, 32, 2], window: { kernel: 3, padding: 1 } };
       const pictures = picturesOf(given);
       const x = tf.tensor(pictures, [...given.shape]);

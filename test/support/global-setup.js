@@ -15,6 +15,7 @@ const always = ['cpu', 'wasm'];
 
 export default async function setUp() {
   useSoftwareGpu();
+  letThreadsSleep();
   findBrowser();
   const asked = process.env.HBP_TEST_BACKENDS?.split(',').map((name) => name.trim());
   const unknown = asked?.filter((name) => !all.includes(name)) ?? [];
@@ -47,6 +48,15 @@ function useSoftwareGpu() {
   process.env.VK_ICD_FILENAMES = icd;
   process.env.VK_DRIVER_FILES = icd;
   process.env.XDG_RUNTIME_DIR ??= tmpdir();
+}
+
+/**
+ * The backend native says this itself, but a test's `process.env` is a copy: OpenMP does not see it. Every worker has as
+ * many threads as there are cores; the native suites take twice as long if those that wait spin.
+ */
+function letThreadsSleep() {
+  process.env.OMP_WAIT_POLICY ??= 'passive';
+  process.env.GOMP_SPINCOUNT ??= '0';
 }
 
 /** A Chromium for the tests of the pages, told to them by HBP_TEST_CHROMIUM, which a user may set, too. */

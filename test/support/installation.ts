@@ -68,7 +68,8 @@ function packagesOf(modules: string): string[] {
 const neutral = {
   NO_COLOR: '1',
   ...{ NODE_OPTIONS: '', HBP_BACKEND: '', HBP_THREADS: '', HBP_DATA_DIR: '', HBP_NATIVE_ADDON: '' },
-  ...{ OMP_NUM_THREADS: '', OMP_WAIT_POLICY: '', TF_NUM_INTRAOP_THREADS: '', TF_FORCE_GPU_ALLOW_GROWTH: '' },
+  ...{ OMP_NUM_THREADS: '', OMP_WAIT_POLICY: '', GOMP_SPINCOUNT: '' },
+  ...{ TF_NUM_INTRAOP_THREADS: '', TF_FORCE_GPU_ALLOW_GROWTH: '' },
 };
 
 function run(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv): Promise<Ended> {

@@ -11,7 +11,10 @@ beforeAll(async () => {
   dataset = await tinyDataset();
 });
 
-/** On webgpu: two steps of each kind of optimiser and an evaluation, instead of what follows. */
+/**
+ * On webgpu: two steps and an evaluation, with exact products and without any, instead of what follows. The other
+ * optimisers follow the golden trajectories there.
+ */
 const shortSpec = {
   ...tinySpec,
   ...{ trainSamples: 20, testSamples: 10, batchSize: 10, testBatchSize: 10, epochs: 1, evaluationsPerEpoch: 1 },
@@ -26,17 +29,20 @@ describeOnEveryBackend('training', (backend) => {
   ];
   if (isPatient) optimizers.push(['cg-newton on exact products', exact]);
   if (isSlow(backend)) {
-    it.each(optimizers)('%s: trains, evaluates, and leaves no tensors', async (_, optimizer) => {
-      const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
-      await expectNoLeak(async () => {
-        const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
-        expect(ending).toMatchObject({ state: 'done' });
-        expect(rows.map(({ step }) => step)).toEqual([1, 2]);
-        for (const row of rows) {
-          for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
-        }
-      });
-    });
+    it.each(optimizers.filter(([, optimizer]) => optimizer === sgd || optimizer === exact))(
+      '%s: trains, evaluates, and leaves no tensors',
+      async (_, optimizer) => {
+        const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
+        await expectNoLeak(async () => {
+          const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
+          expect(ending).toMatchObject({ state: 'done' });
+          expect(rows.map(({ step }) => step)).toEqual([1, 2]);
+          for (const row of rows) {
+            for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
+          }
+        });
+      },
+    );
     return;
   }
 
