@@ -25,8 +25,8 @@ const cases: Case[] = [
   { name: 'a row', shape: [3, 5, 6, 2], window: { kernel: [1, 5], padding: 'same' } },
   { name: '5 x 5', shape: [2, 8, 7, 3], window: { kernel: 5, padding: 2 } },
   { name: '7 x 3', shape: [2, 9, 4, 2], window: { kernel: [7, 3], padding: [3, 1] } },
-  { name: 'sums in several chunks', shape: [35, 32, 32, 1], window: { kernel: 3, padding: 1 } },
 ];
+const long: Case = { name: 'sums in several chunks', shape: [70, 32, 32, 1], window: { kernel: 3, padding: 1 } };
 
 const others: Case[] = [
   { name: 'no padding', shape: [3, 6, 5, 2], window: { kernel: 3 } },
@@ -83,7 +83,10 @@ function withoutOnes(product: Float64Array): Float64Array {
 }
 
 describeOnEveryBackend('products of patches', (backend) => {
-  it.each(cases)('as an autocorrelation: $name', async (given) => {
+  // In JavaScript half as many pictures.
+  const correlations = [...cases, backend === 'cpu' ? { ...long, shape: [35, 32, 32, 1] as const } : long];
+
+  it.each(correlations)('as an autocorrelation: $name', async (given) => {
     await inScope(async () => {
       const pictures = picturesOf(given);
       const x = tf.tensor(pictures, [...given.shape]);
@@ -98,7 +101,7 @@ describeOnEveryBackend('products of patches', (backend) => {
     });
   });
 
-  it.each([...cases, ...others])('by the cheaper way: $name', async (given) => {
+  it.each([...correlations, ...others])('by the cheaper way: $name', async (given) => {
     await inScope(async () => {
       const pictures = picturesOf(given);
       const x = tf.tensor(pictures, [...given.shape]);
