@@ -41,8 +41,9 @@ async function check(file: string, where: string): Promise<void> {
 
 if (engineFiles.length > 0) {
   describeOnEveryBackend('golden numbers', (backend) => {
-    if (filesOn(backend).length === 0) return;
-    test.each(named(filesOn(backend)))('%s', (_, file) => check(file, backend));
+    const here = named(filesOn(backend));
+    if (here.length > 0) test.each(here)('%s', (_, file) => check(file, backend));
+    else test.skip('are those of the suites of the engine', () => undefined); // a group needs a test
   });
 }
 
