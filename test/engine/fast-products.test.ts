@@ -29,6 +29,7 @@ import {
   numbersOf,
   partOn,
   runsHere,
+  type TestBackend,
 } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
 import { pooledActivations, pooledNetwork, pooledNetworkInput, seeded } from '../support/pooled-network.js';
@@ -119,12 +120,14 @@ async function solve(system: KrylovSystem, options = cg): Promise<Solved> {
   return { step, iterations: reports[0]!.iterations, stop: reports[0]!.stop };
 }
 
+/** Where programs are compiled for every shape: the weights of a convolution and of a fully connected layer. */
+const solvedFor = ({ parameters }: Sequential, backend: TestBackend): Sequential['parameters'] =>
+  isSlow(backend) ? parameters.filter(({ path }) => /^(0|9)\.weight$/.test(path)) : parameters;
+
 describeOnEveryBackend('damped systems by every way', (backend) => {
   // Sixty solves a network, mode and way: what is slow takes one of each kind.
   const few = backend === 'cpu' || isSlow(backend);
   const nets = few ? ['sigmoid'] : ['sigmoid', 'tanh', 'relu'];
-  // A convolution and a fully connected layer behind a pooling, where programs are compiled for every shape.
-  const solvedFor = (path: string): boolean => !isSlow(backend) || /^(0|9)\.weight$/.test(path);
 
   it.each(nets)('%s: solutions, counts and reasons of the plain ones', async (activation) => {
     await expectNoLeak(() =>
@@ -135,7 +138,7 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
         for (const secondOrder of few ? (['zero'] as const) : (['zero', 'abs', 'clip'] as const)) {
           const plain = productsOf(pass, { secondOrder, products: 'plain' });
           const expected = new Map<string, Solved>();
-          const paths = model.parameters.map(({ path }) => path).filter(solvedFor);
+          const paths = solvedFor(model, backend).map(({ path }) => path);
           for (const path of paths) {
             for (const options of [cg, published]) {
               const system = tf.scoped(() => plainSystemOf(plain[path]!, tf.neg(parameters[path]!), 0.05));
@@ -311,8 +314,7 @@ describeOnEveryBackend('chunks of samples', (backend) => {
         for (const secondOrder of partOn(backend, ['zero', 'abs'] as const, (mode) => mode === 'abs')) {
           const whole = productsOf(pass, { secondOrder });
           const parts = chunkedCurvature(model, chunks, { secondOrder });
-          // In software a solve takes seconds: a convolution's weight and one behind a pooling.
-          const some = model.parameters.filter(({ path }) => !isSlow(backend) || /^(0|9)\.weight$/.test(path));
+          const some = solvedFor(model, backend);
           for (const { path, parameter } of some) {
             const v = seeded(parameter.shape, 60);
             const expected = whole[path]!.matvec(v);

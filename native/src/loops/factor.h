@@ -80,11 +80,11 @@ static inline void factorTile(FactorTile& tile, int columns, bool fresh, Put put
 
 template <class Put>
 static inline void factorTile(FactorTile& tile, int tangents, int columns, bool fresh, Put put) {
-  switch (tangents) {
-    case 1: return factorTile<1>(tile, columns, fresh, put);
-    case 2: return factorTile<2>(tile, columns, fresh, put);
-    case 3: return factorTile<3>(tile, columns, fresh, put);
-    default: return factorTile<4>(tile, columns, fresh, put);
+  if (tangents == 1) return factorTile<1>(tile, columns, fresh, put);
+  if (tangents == 2) return factorTile<2>(tile, columns, fresh, put);
+  if constexpr (kTangents > 2) {
+    if (tangents == 3) return factorTile<3>(tile, columns, fresh, put);
+    factorTile<4>(tile, columns, fresh, put);
   }
 }
 

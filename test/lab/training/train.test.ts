@@ -29,20 +29,21 @@ describeOnEveryBackend('training', (backend) => {
   ];
   if (isPatient) optimizers.push(['cg-newton on exact products', exact]);
   if (isSlow(backend)) {
-    it.each(optimizers.filter(([, optimizer]) => optimizer === sgd || optimizer === exact))(
-      '%s: trains, evaluates, and leaves no tensors',
-      async (_, optimizer) => {
-        const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
-        await expectNoLeak(async () => {
-          const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
-          expect(ending).toMatchObject({ state: 'done' });
-          expect(rows.map(({ step }) => step)).toEqual([1, 2]);
-          for (const row of rows) {
-            for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
-          }
-        });
-      },
-    );
+    const few: [string, OptimizerSpec][] = [
+      ['sgd', sgd],
+      ['cg-newton on exact products', exact],
+    ];
+    it.each(few)('%s: trains, evaluates, and leaves no tensors', async (_, optimizer) => {
+      const small = await loadDataset('synthetic-cifar10', { dataDirs: [], trainSamples: 20, testSamples: 10 });
+      await expectNoLeak(async () => {
+        const { ending, rows } = await trainInMemory({ ...shortSpec, optimizer }, small);
+        expect(ending).toMatchObject({ state: 'done' });
+        expect(rows.map(({ step }) => step)).toEqual([1, 2]);
+        for (const row of rows) {
+          for (const column of metricsColumns) expect([column, Number.isFinite(row[column])]).toEqual([column, true]);
+        }
+      });
+    });
     return;
   }
 
