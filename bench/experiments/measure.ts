@@ -34,10 +34,12 @@ export interface Measured {
 
 const pauseMilliseconds = 20;
 const mostSteps = 1000;
+/** Seconds of a step. While the other side worked, caches went cold: of a longer step, two hundredths at most. */
+const longStep = 5;
 
 /**
  * Both sides in fresh processes, so that their peaks of memory are their own. The first step of each is compared and
- * warms up; then they take turns.
+ * warms up; then they take turns, each with a step without a clock before unless its step is a long one.
  *
  * @param parameters  a file; null: as seed 0 makes them
  * @param sgdSeconds  of exp01/sgd in the same state, if it has been measured
@@ -122,11 +124,13 @@ async function takeTurns(
 ): Promise<Round[][]> {
   const { optimizer } = task;
   const counts: number[] = [];
+  const isLong: boolean[] = [];
   for (const [i, peer] of peers.entries()) {
     // The first step of all is the slowest; short steps are worth another one to tell how many fill the time.
     const first = firsts[i]!.seconds[0]!;
     const usual = first < seconds ? (await peer.step(1)).seconds[0]! : first;
     counts.push(Math.min(mostSteps, Math.max(1, Math.ceil(seconds / usual))));
+    isLong.push(usual > longStep);
   }
   const rounds: Round[][] = peers.map(() => []);
   for (let repetition = 0; repetition < repetitions; repetition++) {
@@ -136,6 +140,7 @@ async function takeTurns(
         await peer.task(task);
         rounds[i]!.push(amortized(await peer.step(optimizer.TCov + 1), optimizer));
       } else {
+        if (!isLong[i]) await peer.step(1);
         const answer = await peer.step(counts[i]!);
         rounds[i]!.push({ ...medianStep(answer), peakBytes: answer.peakBytes });
       }

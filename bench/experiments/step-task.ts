@@ -44,8 +44,8 @@ const pixels = 32 * 32 * 3;
 
 export class StepTask {
   readonly #model: Sequential;
-  /** Null until it is asked for: as the network was made. */
-  #start: readonly Float32Array[] | null;
+  /** Tensors, as a step's arrays in JavaScript would be collected within the next one. */
+  readonly #start: readonly tf.Tensor[];
   readonly #batch: Batch;
   readonly #stepper: Stepper;
   #last = 0;
@@ -58,7 +58,10 @@ export class StepTask {
       typeof model === 'object' && 'scaled' in model
         ? createScaled(model, init)
         : createModel(model, { shape, classes }, init);
-    this.#start = parameters === undefined ? null : this.#cut(readFloats(parameters), parameters);
+    this.#start =
+      parameters === undefined
+        ? this.#model.parameters.map(({ parameter }) => copyOf(parameter.value))
+        : this.#cut(readFloats(parameters), parameters);
     this.#batch = batchOf(readFloats(batch), batch);
     this.#stepper = createStepper(this.#model, optimizer, {
       ended: (phase) => {
@@ -120,6 +123,7 @@ export class StepTask {
   /** Of one more step, which the counting slows down. */
   async allocation(): Promise<Allocation> {
     await this.#restore();
+    const start = this.#start.reduce((sum, { size }) => sum + size * Float32Array.BYTES_PER_ELEMENT, 0);
     const before = tf.memory().numBytes;
     const { kernels, peakBytes } = await tf.profile(async () => {
       const score = await this.#stepper.step(this.#batch);
@@ -127,33 +131,35 @@ export class StepTask {
       return [];
     });
     const allocated = kernels.reduce((sum, { bytesAdded }) => sum + Math.max(bytesAdded, 0), 0);
-    return { allocated, most: Math.max(before, peakBytes) };
+    return { allocated, most: Math.max(before, peakBytes) - start };
   }
 
   dispose(): void {
     this.#stepper.dispose();
     this.#model.dispose();
-    tf.dispose([this.#batch.inputs, this.#batch.labels]);
+    tf.dispose([this.#batch.inputs, this.#batch.labels, ...this.#start]);
   }
 
   async #restore(): Promise<void> {
-    const start = (this.#start ??= await this.parameters());
-    this.#model.parameters.forEach(({ parameter }, i) => {
-      // A copy: a backend may keep the array, and an update may write into it.
-      parameter.assign(tf.tensor(start[i]!.slice(), [...parameter.shape]));
-    });
+    // Copies: an update may write into them.
+    this.#model.parameters.forEach(({ parameter }, i) => parameter.assign(copyOf(this.#start[i]!)));
     await finished();
   }
 
-  #cut(all: Float32Array, file: string): Float32Array[] {
+  #cut(all: Float32Array, file: string): tf.Tensor[] {
     let at = 0;
     const parts = this.#model.parameters.map(({ parameter }) => {
       const size = tf.util.sizeFromShape([...parameter.shape]);
-      return all.slice(at, (at += size));
+      return tf.tensor(all.slice(at, (at += size)), [...parameter.shape]);
     });
     if (at !== all.length) throw new Error(`${file} has ${all.length} numbers, the network ${at} parameters`);
     return parts;
   }
+}
+
+/** In memory of its own. */
+function copyOf(tensor: tf.Tensor): tf.Tensor {
+  return tf.mul(tensor, 1);
 }
 
 function batchOf(numbers: Float32Array, file: string): Batch {
