@@ -36,8 +36,9 @@ static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const f
   }
 }
 
-/** The transpose of `padPicture`. */
-static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const float* padded, float* picture, float* row) {
+/** The transpose of `padPicture`. `past` the caches only if rows of the picture are whole registers. */
+static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const float* padded, float* picture, float* row,
+                         bool past) {
   const int64_t length = c.width * c.in, patches = c.pooling.width;
   for (int64_t y = 0; y < c.height; y++) {
     const float* from = padded + (y + c.top) * l.pitch;
@@ -47,7 +48,13 @@ static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const
         for (int64_t k = 0; k < l.run; k++) row[x * c.in + k] += from[x * l.step + k];
       }
     }
-    std::memcpy(picture + y * length, (l.apart ? row : from) + c.left * c.in, length * sizeof(float));
+    const float* whole = (l.apart ? row : from) + c.left * c.in;
+    float* to = picture + y * length;
+    if (past) {
+      for (int64_t k = 0; k < length; k += kLanes) stream(to + k, load(whole + k));
+    } else {
+      std::memcpy(to, whole, length * sizeof(float));
+    }
   }
 }
 
@@ -252,8 +259,14 @@ static void addCells(const PatchLayout& l, const Pieces& pieces, const float* pa
 
 /** The factors of places: sums over the windows that chose them of dy [windows, outputs]. */
 static void addWindows(const PatchLayout& l, const Places& p, const float* dy, float* factors) {
-  std::memset(factors, 0, (1 + l.windows * l.outputs) * sizeof(float));
-  for (int64_t k = 0; k < l.windows * l.outputs; k++) factors[p.place[k]] += dy[k];
+  const int64_t results = l.windows * l.outputs;
+  if (p.ofCell[l.cells] == results) {
+    // One place for each: no sum has to wait for the one before.
+    for (int64_t k = 0; k < results; k++) factors[p.place[k]] = dy[k];
+    return;
+  }
+  std::memset(factors, 0, (1 + results) * sizeof(float));
+  for (int64_t k = 0; k < results; k++) factors[p.place[k]] += dy[k];
 }
 
 /** [outputs][patch] to [kh, kw, in, out]. */
@@ -410,20 +423,22 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
 /**
  * Another way for the adjoint in x, of two vectors and more where there are many channels: a cell of dx gathers what comes from
  * the places of a row of the kernel, which lie one after the other, for several vectors and a slice of the channels. It is
- * written once and each loop is long; so AVX2, whose few registers cut patches into many pieces, wins by up to a half.
+ * written once and each loop is long; patches of many channels would be cut into many pieces.
  */
 struct Gathering {
+  // As many as keep both multipliers busy; more of them would make more programs and no time.
+  static constexpr int kTogether = 5;
   int64_t slices, slice, together;  // slices of the channels, vectors of registers in one, vectors of dy at a time
 
   explicit Gathering(int64_t channels) {
     const int64_t whole = (channels + kLanes - 1) / kLanes;
     slices = (whole + 3) / 4;
     slice = (whole + slices - 1) / slices;
-    together = kMostSums / slice;
+    together = least(kTogether, kMostSums / slice);
   }
 
   static bool suits(const ChosenConvolution& c, int64_t vectors) {
-    return HBP_REGISTER == 32 && vectors > 1 && c.in >= 4 * kLanes;
+    return (HBP_REGISTER == 64 && vectors > 2 && c.in >= kLanes) || (HBP_REGISTER == 32 && vectors > 1 && c.in >= 4 * kLanes);
   }
 
   /** Of those that are left, never one by itself. */
@@ -432,14 +447,24 @@ struct Gathering {
   /** f(Size<vectors of dy, vectors of a slice>). */
   template <class F>
   void with(int64_t vectors, F f) const {
-    if (slice == 3) {
-      if (vectors == 2) f(Size<2, 3>());
-      else if (vectors == 3) f(Size<3, 3>());
-      else f(Size<4, 3>());
-    } else if (vectors == 2) {
-      f(Size<2, 4>());
-    } else {
-      f(Size<3, 4>());
+    switch (slice) {
+      case 1: return withSlice<1>(vectors, f);
+      case 2: return withSlice<2>(vectors, f);
+      case 3: return withSlice<3>(vectors, f);
+      default: return withSlice<4>(vectors, f);
+    }
+  }
+
+ private:
+  template <int S, class F>
+  static void withSlice(int64_t vectors, F f) {
+    switch (vectors) {
+#define X(B)                                          \
+  case B:                                             \
+    if constexpr (B * S <= kMostSums) f(Size<B, S>()); \
+    break;
+      X(2) X(3) X(4) X(5)
+#undef X
     }
   }
 };
@@ -462,11 +487,15 @@ struct SortedPlaces {
   int64_t stride;
 };
 
-/** A slice of the channels of pictures that are `dxStride` apart. `sums` has room for a row of cells. */
+/**
+ * A slice of the channels of pictures that are `dxStride` apart, written `past` the caches if it is one of whole registers.
+ * `sums` has room for a row of cells.
+ */
 template <class Z>
 static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, const float* weights, int64_t channels, float* sums,
-                        float* dx, int64_t dxStride) {
+                        float* dx, int64_t dxStride, bool past) {
   constexpr int B = Z::rows, S = Z::vectors;
+  constexpr int U = B * S > kMostInTwo ? 1 : B * S > 3 ? 2 : 4;  // sums of a number, as one addition waits for another
   const int64_t width = c.pooling.width, rowOfWeights = c.pooling.channels * S * kLanes;
   for (int64_t y = 0; y < c.height; y++) {
     const int64_t up = y + c.top;
@@ -479,31 +508,43 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
         if (low > high) continue;
         const float* ofRow = weights + (r * c.kernelWidth + left) * rowOfWeights;
         float* at = sums + x * B * S * kLanes;
-        Floats sum[B * S];
-#pragma GCC unroll 12
-        for (int s = 0; s < B * S; s++) sum[s] = load(at + s * kLanes);
-        const int64_t end = row[high + 1];
-        for (int64_t k = row[low]; k < end; k++) {
+        Floats sum[U][B * S] = {};
+#pragma GCC unroll 20
+        for (int s = 0; s < B * S; s++) sum[0][s] = load(at + s * kLanes);
+        const auto add = [&](int64_t k, Floats(&to)[B * S]) __attribute__((always_inline)) {
           const float* w = ofRow + p.weights[k];
           Floats f[B];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
           for (int b = 0; b < B; b++) f[b] = all(p.factors[b * p.stride + k]);
 #pragma GCC unroll 4
           for (int s = 0; s < S; s++) {
             const Floats weight = load(w + s * kLanes);
-#pragma GCC unroll 4
-            for (int b = 0; b < B; b++) sum[s * B + b] = sum[s * B + b] + f[b] * weight;
+#pragma GCC unroll 5
+            for (int b = 0; b < B; b++) to[s * B + b] = to[s * B + b] + f[b] * weight;
           }
+        };
+        const int64_t end = row[high + 1];
+        int64_t k = row[low];
+        for (; k + U <= end; k += U) {
+#pragma GCC unroll 4
+          for (int u = 0; u < U; u++) add(k + u, sum[u]);
         }
-#pragma GCC unroll 12
-        for (int s = 0; s < B * S; s++) store(at + s * kLanes, sum[s]);
+        for (; k < end; k++) add(k, sum[0]);
+#pragma GCC unroll 20
+        for (int s = 0; s < B * S; s++) {
+#pragma GCC unroll 4
+          for (int u = 1; u < U; u++) sum[0][s] = sum[0][s] + sum[u][s];
+          store(at + s * kLanes, sum[0][s]);
+        }
       }
     }
     for (int64_t x = 0; x < c.width; x++) {
       for (int b = 0; b < B; b++) {
         const float* from = sums + (x * B * S + b) * kLanes;
         float* to = dx + b * dxStride + (y * c.width + x) * c.in;
-        if (channels == S * kLanes) {
+        if (past) {
+          for (int s = 0; s < S; s++) stream(to + s * kLanes, load(from + s * B * kLanes));
+        } else if (channels == S * kLanes) {
           for (int s = 0; s < S; s++) store(to + s * kLanes, load(from + s * B * kLanes));
         } else {
           for (int64_t k = 0; k < channels; k++) to[k] = from[k / kLanes * B * kLanes + k % kLanes];
@@ -523,6 +564,7 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
   const int64_t ofSlice = l.rows * c.kernelWidth * l.outputs * channels;
   const Aligned sliced(g.slices * ofSlice);
   sliceWeights(c, g, weights, sliced);
+  const bool past = c.in % channels == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
     const Aligned factors(results + 1), sorted(g.together * results), sums(c.width * g.together * channels);
     int32_t* const at = new int32_t[results];
@@ -544,7 +586,7 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
         g.with(together, [&](auto size) {
           for (int64_t s = 0; s < g.slices; s++) {
             gatherSlice(size, c, {p.ofCell, at, sorted, results}, sliced + s * ofSlice, least(channels, c.in - s * channels), sums,
-                        dx + (v * n + i) * picture + s * channels, n * picture);
+                        dx + (v * n + i) * picture + s * channels, n * picture, past);
           }
         });
       }
@@ -566,6 +608,7 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
   arrangeWeights(l, weights, arranged);
   if (vectors % 2 == 1) cutWeights(l, pieces, arranged, ofOne);
   if (vectors > 1) cutWeights(l, piecesOfTwo, arranged, ofTwo);
+  const bool past = c.width * c.in % kLanes == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
     const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1));
     for (int64_t i = begin; i < end; i++) {
@@ -578,7 +621,9 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
         std::memset(padded, 0, count * l.size * sizeof(float));
         if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded);
         else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded);
-        for (int64_t b = 0; b < count; b++) unpadPicture(c, l, padded + b * l.size, dx + ((v + b) * n + i) * picture, row);
+        for (int64_t b = 0; b < count; b++) {
+          unpadPicture(c, l, padded + b * l.size, dx + ((v + b) * n + i) * picture, row, past);
+        }
       }
     }
   });
