@@ -24,22 +24,36 @@ const reducesNothing = ({ inputs, attrs = {} }: KernelCase): boolean => {
   return axes.some((axis) => (inputs as { x: Input }).x.shape[axis] === 0);
 };
 
+/** One axis of 1 in front, beside one of some matrices, works everywhere. */
+const broadcastProducts: Deviation = {
+  kernels: ['BatchMatMul'],
+  reason: 'takes the wrong matrices when one of several batch axes is broadcast, and makes numbers of a batch of none',
+  of: (call) => {
+    const [a, b] = named(call).map(([, { shape }]) => shape.slice(0, -2));
+    return a!.join() !== b!.join() && (a!.length > 1 || a![0] === 0 || b![0] === 0);
+  },
+};
+
 export const deviations: Readonly<Record<string, readonly Deviation[]>> = {
   // What the references of the table are for.
   cpu: [
-    {
-      kernels: ['BatchMatMul'],
-      reason: 'takes the wrong matrices when both operands have batch axes of size 1',
-      of: (call) => {
-        const [a, b] = named(call).map(([, { shape }]) => shape.slice(0, -2));
-        return a!.length > 1 && a!.join() !== b!.join();
-      },
-    },
+    broadcastProducts,
     { kernels: ['AvgPoolGrad'], reason: 'divides by the whole window at padded edges, unlike AvgPool', of: padded },
     { kernels: ['Elu', 'Selu'], reason: 'computes exp(x) - 1', of: 1e-15 },
     { kernels: ['All'], reason: 'all of no elements is false', of: reducesNothing },
   ],
   wasm: [
+    broadcastProducts,
+    {
+      kernels: ['BatchMatMul'],
+      reason: 'sums of no terms are whatever memory held',
+      of: (call) => named(call)[0]![1].shape.at(call.attrs?.['transposeA'] ? -2 : -1) === 0,
+    },
+    {
+      kernels: ['Conv2D', 'FusedConv2D'],
+      reason: 'puts the odd row or column of zeros in front with strides',
+      of: ({ attrs = {} }) => attrs['pad'] === 'same' && (attrs['strides'] as number[]).some((step) => step > 1),
+    },
     { kernels: ['Conv2DBackpropFilter', 'Einsum', 'UnsortedSegmentSum'], reason: 'not in the package', of: 'absent' },
     { kernels: ['MaxPoolGrad', 'MaxPoolWithArgmax'], reason: 'takes no maximum below 1.2e-38', of: 'wrong' },
     { kernels: ['AvgPoolGrad'], reason: 'divides by the whole window at padded edges, unlike AvgPool', of: padded },
