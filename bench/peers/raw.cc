@@ -250,6 +250,7 @@ std::string libraries() {
     case dnnl::cpu_isa::avx512_core: text << "AVX-512"; break;
     case dnnl::cpu_isa::avx512_core_vnni: text << "AVX-512 VNNI"; break;
     case dnnl::cpu_isa::avx512_core_bf16: text << "AVX-512 BF16"; break;
+    case dnnl::cpu_isa::avx512_core_amx: text << "AVX-512 AMX"; break;
     default: text << "instruction set 0x" << std::hex << static_cast<int>(dnnl::get_effective_cpu_isa());
   }
   return text.str();
