@@ -251,23 +251,28 @@ bool hasAvx512() {
 
 /**
  * c = a b^T by threads that know nothing of each other, each a share of the columns. With b transposed dnnl_sgemm's own threads
- * wait: two take 1.1 to 1.3 times as long (AVX-512, 500 to 1000 rows). False if it is not worth it.
+ * wait: two take 1.1 to 1.3 times as long (AVX-512, 500 to 1000 rows). False if it is not worth it, on however many threads: an
+ * element is always computed in the same way.
  */
 bool multiplyByRowsApart(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k) {
-#if defined(_OPENMP)
   constexpr int64_t kColumns = 64, kUnit = 16;
-  const int64_t threads = std::min(currentThreads(), n / kColumns), units = (n + kUnit - 1) / kUnit;
-  if (threads < 2 || m < 32 || n * k < (1 << 17) || inParallelRegion() || !hasAvx512()) return false;
-#pragma omp parallel num_threads(threads)
-  {
-    const int64_t i = omp_get_thread_num(), of = omp_get_num_threads();
-    const int64_t from = units * i / of * kUnit, to = std::min(units * (i + 1) / of * kUnit, n);
+  if (m < 32 || n < 2 * kColumns || n * k < (1 << 17) || !hasAvx512()) return false;
+  const auto columns = [&](int64_t from, int64_t to) {
     if (from < to) dnnl_sgemm('N', 'T', m, to - from, k, 1.0f, a, k, b + from * k, k, 0.0f, c + from, n);
+  };
+  const int64_t threads = inParallelRegion() ? 1 : std::min(currentThreads(), n / kColumns), units = (n + kUnit - 1) / kUnit;
+#if defined(_OPENMP)
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    {
+      const int64_t i = omp_get_thread_num(), of = omp_get_num_threads();
+      columns(units * i / of * kUnit, std::min(units * (i + 1) / of * kUnit, n));
+    }
+    return true;
   }
-  return true;
-#else
-  return false;
 #endif
+  columns(0, n);
+  return true;
 }
 
 /** As `multiply`, also within parallel regions; signals are held back by who calls. */

@@ -12,6 +12,7 @@ import { hessianBackpropagation } from '../../../src/engine/curvature/hbp/index.
 import { maxPool, spreadCells, timesDerivative } from '../../../src/engine/fused.js';
 import { eigh, eighOnHost } from '../../../src/engine/linalg/eigh.js';
 import { backpropagate } from '../../../src/engine/nn/backward.js';
+import { ChosenConvolution } from '../../../src/engine/nn/chosen-convolution.js';
 import { CrossEntropy } from '../../../src/engine/nn/cross-entropy.js';
 import { gradientRows } from '../../../src/engine/nn/gradient-rows.js';
 import { c3d3, c4d3, mlp } from '../../../src/engine/nn/models.js';
@@ -346,6 +347,32 @@ describeNative('results too large for the caches', () => {
         const window = (floor(row / 2) * (side / 2) + floor(column / 2)) * depth + channel;
         return cells[window] === 2 * (row % 2) + (column % 2) ? values[i]! : 0;
       });
+    });
+  });
+
+  // Scattered for one vector and for two, gathered for more where there are registers enough; windows that overlap add up.
+  it.each([
+    [1, 2],
+    [2, 2],
+    [3, 2],
+    [5, 3],
+  ])('that come back from chosen cells: %d vectors, windows of %d', (vectors, kernel) => {
+    const [side, outputs] = [32, 4];
+    const half = ceil(n / vectors / side / side / channels / 2);
+    const given = (shape: number[], seed: number): tf.Tensor =>
+      tf.tensor(numbers(tf.util.sizeFromShape(shape), seed), shape);
+    tf.tidy(() => {
+      const placement = placeWindow(windowOf({ kernel, stride: 2 }), [side, side]);
+      const { largest, chosen } = maxPool(given([2 * half, side, side, outputs], 7), placement)!;
+      const dy = given([vectors, ...largest.shape], 13);
+      const weight = given([3, 3, channels, outputs], 11);
+      const convolution = placeWindow(windowOf({ kernel: 3, padding: 'same' }), [side, side]);
+      const back = (chosen: tf.Tensor, dy: tf.Tensor): tf.Tensor =>
+        new ChosenConvolution(chosen, { convolution, pooling: placement }, channels).convolveTransposed(dy, weight);
+      const whole = back(chosen, dy);
+      const halves = tf.split(chosen, 2, 0).map((part, i) => back(part, tf.split(dy, 2, 1)[i]!));
+      expect(whole.size).toBeGreaterThanOrEqual(n);
+      expect(tf.all(tf.equal(whole, tf.concat(halves, 1))).dataSync()[0]).toBe(1);
     });
   });
 });
