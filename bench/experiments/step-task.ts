@@ -147,13 +147,14 @@ export class StepTask {
   }
 
   #cut(all: Float32Array, file: string): tf.Tensor[] {
+    if (all.length !== this.size) {
+      throw new Error(`${file} has ${all.length} numbers, the network ${this.size} parameters`);
+    }
     let at = 0;
-    const parts = this.#model.parameters.map(({ parameter }) => {
+    return this.#model.parameters.map(({ parameter }) => {
       const size = tf.util.sizeFromShape([...parameter.shape]);
       return tf.tensor(all.slice(at, (at += size)), [...parameter.shape]);
     });
-    if (at !== all.length) throw new Error(`${file} has ${all.length} numbers, the network ${at} parameters`);
-    return parts;
   }
 }
 
