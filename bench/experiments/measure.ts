@@ -34,7 +34,7 @@ export interface Measured {
 
 const pauseMilliseconds = 20;
 const mostSteps = 1000;
-/** Seconds of a step. While the other side worked, caches went cold: of a longer step, two hundredths at most. */
+/** Seconds of a step. While the other side worked, caches went cold: of a longer step, some hundredths. */
 const longStep = 5;
 
 /**

@@ -254,7 +254,7 @@ bool hasAvx512() {
  * wait: two take 1.1 to 1.3 times as long (AVX-512, 500 to 1000 rows). False if it is not worth it, on however many threads: an
  * element is always computed in the same way.
  */
-bool multiplyByRowsApart(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k) {
+bool multiplyByColumns(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kColumns = 64, kUnit = 16;
   if (m < 32 || n < 2 * kColumns || n * k < (1 << 17) || !hasAvx512()) return false;
   const auto columns = [&](int64_t from, int64_t to) {
@@ -283,10 +283,10 @@ void product(const float* a, const float* b, float* c, int64_t m, int64_t n, int
     std::memset(c, 0, m * n * sizeof(float));
     return;
   }
-  if (!transposeA && transposeB && multiplyByRowsApart(a, b, c, m, n, k)) return;
-  // dnnl_sgemm is slowest with b transposed. Without AVX-512 oneDNN's fully connected layer, with its reorder of the weights, takes two
-  // thirds of the time at middling sizes; with more, moving the weights eats up the gain. It keeps scratch memory, of
-  // which there is one: none within parallel regions.
+  if (!transposeA && transposeB && multiplyByColumns(a, b, c, m, n, k)) return;
+  // dnnl_sgemm is slowest with b transposed. Without AVX-512 oneDNN's fully connected layer, with its reorder of the weights,
+  // takes two thirds of the time at middling sizes; with more, moving the weights eats up the gain. It keeps scratch memory,
+  // of which there is one: none within parallel regions.
   if (!transposeA && transposeB && m >= 32 && n * k >= (1 << 15) && n * k <= (1 << 21) && !inParallelRegion()) {
     const Key key = {static_cast<int64_t>(Kind::Product), m, n, k, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, currentThreads()};
     Prepared& p = cached(key, [&] { return prepareProduct(m, n, k); });

@@ -421,9 +421,10 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
 }
 
 /**
- * Another way for the adjoint in x, of two vectors and more where there are many channels: a cell of dx gathers what comes from
- * the places of a row of the kernel, which lie one after the other, for several vectors and a slice of the channels. It is
- * written once and each loop is long; patches of many channels would be cut into many pieces.
+ * Another way for the adjoint in x, of several vectors: a cell of dx gathers what comes from the places of a row of the kernel,
+ * which lie one after the other, for several vectors and a slice of the channels. It is written once and each loop is long.
+ * With AVX2, whose few registers cut patches into many pieces, it wins by up to a half for two vectors and 32 channels and
+ * more; with AVX-512 two vectors are as quick either way, and from three on it takes 0.5 to 0.75 of the time.
  */
 struct Gathering {
   // As many as keep both multipliers busy; more of them would make more programs and no time.
@@ -459,8 +460,8 @@ struct Gathering {
   template <int S, class F>
   static void withSlice(int64_t vectors, F f) {
     switch (vectors) {
-#define X(B)                                          \
-  case B:                                             \
+#define X(B)                                           \
+  case B:                                              \
     if constexpr (B * S <= kMostSums) f(Size<B, S>()); \
     break;
       X(2) X(3) X(4) X(5)
