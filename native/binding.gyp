@@ -28,7 +28,7 @@
     },
     {
       'target_name': 'hbp',
-      'sources': ['src/addon.cc', 'src/dense.cc', 'src/lapack.cc', 'src/loops-of.cc'],
+      'sources': ['src/addon.cc', 'src/amx.cc', 'src/dense.cc', 'src/lapack.cc', 'src/loops-of.cc'],
       'dependencies': ['loops_base'],
       'defines': ['NODE_ADDON_API_CPP_EXCEPTIONS', 'NAPI_VERSION=8'],
       'include_dirs': ["<!@(node -p \"require('node-addon-api').include\")"],

@@ -344,6 +344,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("oneDnn", hbp::dnnlVersion());
   exports.Set("oneDnnIsa", hbp::dnnlIsa());
   exports.Set("isa", loops->isa);
+  exports.Set("amx", hbp::useAmx(limit == nullptr || *limit == '\0'));
   exports.Set("lapack", hbp::lapackLibrary());
 #if defined(_OPENMP)
   exports.Set("openMp", true);

@@ -15,6 +15,7 @@
 #include <omp.h>
 #endif
 
+#include "amx.h"
 #include "signals.h"
 
 namespace hbp {
@@ -275,12 +276,22 @@ bool multiplyByColumns(const float* a, const float* b, float* c, int64_t m, int6
   return true;
 }
 
+bool amxIsUsed = false;
+
+/** Whether AMX takes less time than dnnl_sgemm, on however many threads: smaller products are not worth the splitting. */
+bool isWorthAmx(int64_t m, int64_t n, int64_t k) {
+  return amxIsUsed && std::min(m, n) >= 128 && m * n >= (1 << 16) && k >= 64 && m * n * k >= (1 << 23);
+}
+
 /** As `multiply`, also within parallel regions; signals are held back by who calls. */
 void product(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
              bool transposeB) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     std::memset(c, 0, m * n * sizeof(float));
+    return;
+  }
+  if (isWorthAmx(m, n, k) && multiplyByAmx(a, b, c, m, n, k, transposeA, transposeB, inParallelRegion() ? 1 : currentThreads())) {
     return;
   }
   if (!transposeA && transposeB && multiplyByColumns(a, b, c, m, n, k)) return;
@@ -299,6 +310,8 @@ void product(const float* a, const float* b, float* c, int64_t m, int64_t n, int
 }
 
 }  // namespace
+
+bool useAmx(bool isAllowed) { return amxIsUsed = isAllowed && hasAmx(); }
 
 void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
               bool transposeB) {
@@ -351,6 +364,19 @@ struct GramSum {
     }
   }
 };
+
+/** AMX, and sums of all columns apart. False if it is not for these numbers. */
+bool gramAsProduct(const GramSum& sum, int64_t n, bool ones) {
+  if (!isWorthAmx(sum.k, sum.k, n) || !gramByAmx(sum.x, sum.y, n, sum.k, sum.side, currentThreads())) return false;
+  if (!ones) return true;
+#pragma omp parallel for
+  for (int64_t i = 0; i < sum.k; i += kGramColumns) {
+    for (int64_t from = 0; from < n; from += kGramRows) {
+      sum.ones(from, std::min(n, from + kGramRows), i, std::min(kGramColumns, sum.k - i), from == 0);
+    }
+  }
+  return true;
+}
 
 /** The part below the diagonal from the one above. */
 void mirror(float* y, int64_t side) {
@@ -417,6 +443,7 @@ void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
   if (n == 0 || k == 0) return;
   const GramSum sum = {x, y, k, side};
   const int64_t blocks = (k + kGramColumns - 1) / kGramColumns;
+  if (gramAsProduct(sum, n, ones)) return mirror(y, side);
   // As many threads as have a chunk each; beyond 16 their sums cost more than they gain.
   const int64_t threads = std::min({currentThreads(), n / kGramRows, int64_t{16}});
   if (threads > 1 && blocks * (blocks + 1) / 2 < 4 * currentThreads()) gramByRows(sum, n, ones, threads);

@@ -6,6 +6,9 @@
 
 namespace hbp {
 
+/** Whether large products shall go to the processor's matrix unit (amx.h) where there is one; tells whether they do. Not at first. */
+bool useAmx(bool isAllowed);
+
 /** c [m, n] = op(a) op(b), row-major and contiguous, op(a) [m, k] and op(b) [k, n]. */
 void multiply(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
               bool transposeB);
