@@ -1,6 +1,8 @@
-// Products of float32 matrices on Intel's matrix unit (AMX), which multiplies bfloat16.
+// Products and convolutions of float32 numbers on Intel's matrix unit (AMX), which multiplies bfloat16.
 #pragma once
 #include <cstdint>
+
+#include "convolution.h"
 
 namespace hbp {
 
@@ -9,9 +11,10 @@ bool hasAmx();
 
 /**
  * c [m, n] = op(a) op(b) as `multiply` does it, on `threads` threads. Each number is split without loss into three of bfloat16,
- * x = x1 + x2 + x3 (8 bits of the mantissa each), and of the nine products of parts the six are added up, in float32, that a
- * float32 product can hold: x1 y1, x1 y2, x2 y1, x1 y3, x2 y2, x3 y1. What is left out is below 2^-24 |x| |y|. Numbers below
- * 1e-33 lose parts, as the unit takes denormal ones for zero. An element does not depend on the number of threads.
+ * x = x1 + x2 + x3, of eight bits each, and of the nine products of parts those six are added up, in float32, that may be more
+ * than its rounding: x1 y1, x1 y2, x2 y1, x1 y3, x2 y2, x3 y1. What is left out is at most 2^-23 |x| |y|, and hardly ever so
+ * much. The unit takes denormal numbers for zero: of numbers below 1e-33 parts are lost. An element does not depend on the
+ * number of threads.
  *
  * False, and c is to be computed in another way, where a or b has numbers that bfloat16 has not: infinite ones, NaN and those
  * beyond 3.39e38.
@@ -21,5 +24,10 @@ bool multiplyByAmx(const float* a, const float* b, float* c, int64_t m, int64_t 
 
 /** y = x^T x for x [n, k], on and above the diagonal; rows of y are `line` numbers apart. As above. */
 bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int64_t threads);
+
+/** Whether this convolution is one of those that the unit takes: stride 1, channels in sixteens, large enough and not too large. */
+bool isForAmx(const Convolution& c);
+/** y = convolution of x with w, plus `bias` [out] unless it is null. As above. */
+bool convolveByAmx(const Convolution& c, const float* x, const float* w, const float* bias, float* y, int64_t threads);
 
 }  // namespace hbp

@@ -511,6 +511,33 @@ void shiftProducts(const float* x, float* y, int64_t n, int64_t height, int64_t 
 
 namespace {
 
+/** The convolution (stride 1) of dy with the turned weights that gives dx. */
+Convolution adjointOf(const Convolution& c) {
+  Convolution a = c;
+  a.height = c.outHeight;
+  a.width = c.outWidth;
+  a.in = c.out;
+  a.outHeight = c.height;
+  a.outWidth = c.width;
+  a.out = c.in;
+  a.top = c.kernelHeight - 1 - c.top;
+  a.bottom = c.kernelHeight - 1 - c.bottom;
+  a.left = c.kernelWidth - 1 - c.left;
+  a.right = c.kernelWidth - 1 - c.right;
+  return a;
+}
+
+/** to[r, s, o, c] = w[last r - r, last s - s, c, o]. */
+void turnWeights(const Convolution& c, const float* w, float* to) {
+  const int64_t cells = c.kernelHeight * c.kernelWidth;
+  for (int64_t cell = 0; cell < cells; cell++) {
+    const float* from = w + (cells - 1 - cell) * c.in * c.out;
+    for (int64_t o = 0; o < c.out; o++) {
+      for (int64_t i = 0; i < c.in; i++) *to++ = from[i * c.out + o];
+    }
+  }
+}
+
 int64_t multiplications(const Convolution& c) {
   return c.n * c.outHeight * c.outWidth * c.out * c.kernelHeight * c.kernelWidth * c.in;
 }
@@ -519,6 +546,7 @@ int64_t multiplications(const Convolution& c) {
 
 void convolve(const Convolution& shape, const float* x, const float* w, const float* bias, float* y) {
   const SignalsHeld signals(multiplications(shape));
+  if (amxIsUsed && isForAmx(shape) && convolveByAmx(shape, x, w, bias, y, currentThreads())) return;
   Prepared& p = prepared(bias ? Kind::ForwardBias : Kind::Forward, shape);
   p.x.set_data_handle(writable(x));
   p.y.set_data_handle(y);
@@ -532,6 +560,12 @@ void convolve(const Convolution& shape, const float* x, const float* w, const fl
 
 void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx) {
   const SignalsHeld signals(multiplications(shape));
+  if (amxIsUsed && isForAmx(adjointOf(shape))) {
+    static Scratch scratch;
+    float* turned = static_cast<float*>(scratch.atLeast(shape.kernelHeight * shape.kernelWidth * shape.in * shape.out * sizeof(float)));
+    turnWeights(shape, w, turned);
+    if (convolveByAmx(adjointOf(shape), dy, turned, nullptr, dx, currentThreads())) return;
+  }
   Prepared& p = prepared(Kind::BackwardData, shape);
   p.x.set_data_handle(dx);
   p.y.set_data_handle(writable(dy));

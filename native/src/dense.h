@@ -6,7 +6,10 @@
 
 namespace hbp {
 
-/** Whether large products shall go to the processor's matrix unit (amx.h) where there is one; tells whether they do. Not at first. */
+/**
+ * Whether large products and convolutions shall go to the processor's matrix unit (amx.h) where there is one; tells whether
+ * they do. Not at first.
+ */
 bool useAmx(bool isAllowed);
 
 /** c [m, n] = op(a) op(b), row-major and contiguous, op(a) [m, k] and op(b) [k, n]. */

@@ -28,6 +28,7 @@ export function flopPerCycleOf(
 ): Pick<Peak, 'flopPerCycle' | 'units'> | null {
   const has = new Set(processor.instructionSets);
   if (has.has('avx512f') && processor.halvesAvx512) return { flopPerCycle: 32, units: 'AVX-512 as 2 FMA of 8 floats' };
+  if (has.has('amx')) return { flopPerCycle: 64, units: '2 FMA of 16 floats; AMX goes beyond' };
   if (has.has('avx512f')) return { flopPerCycle: 64, units: '2 FMA of 16 floats' };
   if (has.has('avx2') && has.has('fma')) return { flopPerCycle: 32, units: '2 FMA of 8 floats' };
   if (has.has('avx')) return { flopPerCycle: 16, units: 'add and multiply of 8 floats' };

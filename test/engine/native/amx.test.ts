@@ -1,6 +1,6 @@
 /**
- * Products as large as those that go to the processor's matrix unit where there is one, which knows bfloat16 only: they must be
- * float32's all the same. Without one, these tests hold oneDNN's products to the same.
+ * Products and convolutions as large as those that go to the processor's matrix unit where there is one, which knows bfloat16 only: they must be
+ * float32's all the same. Without one, these tests hold oneDNN's to the same.
  */
 import { loadAddon } from '../../../src/engine/backend/native/addon.js';
 import { useBackend } from '../../../src/engine/backend/index.js';
@@ -17,10 +17,29 @@ interface Matrix {
 }
 
 // Looked up once: in a test's context a global takes long to find.
-const { abs, floor, max, fround, sqrt } = Math;
+const { abs, floor, max, fround, imul, sqrt } = Math;
 
 /** How far a sum of `terms` float32 products may be off, relative to the sum of their sizes: roundings add up as chance has it. */
 const tolerance = (terms: number): number => 6e-8 * sqrt(terms);
+
+/** Between -1 and 1, with all the digits of float32, by a generator of Lehmer's kind: TensorFlow.js's takes seconds for millions. */
+function drawn(count: number, seed: number): Float32Array {
+  const values = new Float32Array(count);
+  let state = imul(seed, 0x9e3779b1) | 1;
+  for (let i = 0; i < count; i++) {
+    state = imul(state, 0x2c9277b5) + 0x3c6ef35f;
+    values[i] = ((state ^ (state >>> 15)) | 0) / 2 ** 31;
+  }
+  return values;
+}
+
+/** Not as what tf.tidy returns, which it would look through for tensors, number by number. */
+function valuesOf(compute: () => tf.Tensor): Float32Array {
+  const result = tf.tidy(compute);
+  const values = result.dataSync() as Float32Array;
+  result.dispose();
+  return values;
+}
 
 describeNative('large products of the native backend', () => {
   beforeAll(async () => {
@@ -29,8 +48,8 @@ describeNative('large products of the native backend', () => {
   afterEach(() => loadAddon().setThreads(2));
 
   function random(rows: number, columns: number, seed: number, of?: (x: number, row: number) => number): Matrix {
-    const drawn = tf.tidy(() => tf.randomNormal([rows, columns], 0, 1, 'float32', seed).dataSync() as Float32Array);
-    return { values: of ? drawn.map((x, i) => of(x, floor(i / columns))) : drawn, rows, columns };
+    const values = drawn(rows * columns, seed);
+    return { values: of ? values.map((x, i) => of(x, floor(i / columns))) : values, rows, columns };
   }
 
   function transposed({ values, rows, columns }: Matrix): Matrix {
@@ -44,16 +63,13 @@ describeNative('large products of the native backend', () => {
   }
 
   function multiply(a: Matrix, b: Matrix, transposeA = false, transposeB = false): Float32Array {
-    return tf.tidy(
-      () =>
-        tf
-          .matMul(
-            tensorOf(transposeA ? transposed(a) : a),
-            tensorOf(transposeB ? transposed(b) : b),
-            transposeA,
-            transposeB,
-          )
-          .dataSync() as Float32Array,
+    return valuesOf(() =>
+      tf.matMul(
+        tensorOf(transposeA ? transposed(a) : a),
+        tensorOf(transposeB ? transposed(b) : b),
+        transposeA,
+        transposeB,
+      ),
     );
   }
 
@@ -184,5 +200,197 @@ describeNative('large products of the native backend', () => {
     expect(got).toHaveLength(side * side);
     expect(errorOf(got, transposed(full), full)).toBeLessThan(tolerance(rows));
     expect(isSame(transposed({ values: got, rows: side, columns: side }).values, got)).toBe(true);
+  });
+});
+
+/** Sizes of a convolution: pictures, their height, width and channels, outputs, kernel, padding before and after. */
+type Sizes = readonly [
+  n: number,
+  height: number,
+  width: number,
+  inputs: number,
+  outputs: number,
+  kernel: readonly [number, number],
+  pads: readonly [[number, number], [number, number]],
+];
+
+describeNative('large convolutions of the native backend', () => {
+  beforeAll(async () => {
+    await useBackend('native');
+  });
+  afterEach(() => loadAddon().setThreads(2));
+
+  const same: Sizes[6] = [
+    [1, 1],
+    [1, 1],
+  ];
+  const none: Sizes[6] = [
+    [0, 0],
+    [0, 0],
+  ];
+  const cases: readonly [string, Sizes][] = [
+    ['rows of whole tiles', [40, 16, 16, 32, 16, [3, 3], same]],
+    ['results that are written past the caches', [33, 32, 32, 16, 128, [3, 3], same]],
+    ['rows of part of a tile', [60, 14, 12, 32, 48, [3, 3], none]],
+    ['tiles through several rows', [64, 6, 5, 64, 32, [3, 3], same]],
+    ['a single row', [300, 1, 40, 16, 32, [1, 5], none]],
+    [
+      'uneven kernels and padding',
+      [
+        50,
+        11,
+        9,
+        48,
+        16,
+        [2, 5],
+        [
+          [0, 1],
+          [3, 2],
+        ],
+      ],
+    ],
+    [
+      'pictures smaller than the kernel',
+      [
+        300,
+        3,
+        2,
+        32,
+        64,
+        [5, 5],
+        [
+          [2, 2],
+          [2, 2],
+        ],
+      ],
+    ],
+  ];
+
+  /** Sums of float64 over a patch, and of the terms' sizes, for some elements of the result. */
+  function errorOf(got: Float32Array, x: Float32Array, w: Float32Array, bias: Float32Array, sizes: Sizes): number {
+    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const outHeight = height + top + bottom - kernelHeight + 1;
+    const outWidth = width + left + right - kernelWidth + 1;
+    expect(got).toHaveLength(n * outHeight * outWidth * outputs);
+    let worst = 0;
+    for (let pixel = 0; pixel < n * outHeight * outWidth; pixel += pixel < 2 * outHeight * outWidth ? 1 : 307) {
+      const picture = floor(pixel / (outHeight * outWidth));
+      const row = floor(pixel / outWidth) % outHeight;
+      const column = pixel % outWidth;
+      const o = (7 * pixel) % outputs;
+      let sum = bias[o]!;
+      let size = abs(sum);
+      for (let r = max(0, top - row); r < kernelHeight && row + r - top < height; r++) {
+        for (let s = max(0, left - column); s < kernelWidth && column + s - left < width; s++) {
+          const at = ((picture * height + row + r - top) * width + column + s - left) * inputs;
+          for (let c = 0; c < inputs; c++) {
+            const term = x[at + c]! * w[((r * kernelWidth + s) * inputs + c) * outputs + o]!;
+            sum += term;
+            size += abs(term);
+          }
+        }
+      }
+      worst = max(worst, abs(got[pixel * outputs + o]! - sum) / (size || 1));
+    }
+    return worst;
+  }
+
+  function shapesOf([n, height, width, inputs, outputs, [kernelHeight, kernelWidth]]: Sizes): {
+    x: [number, number, number, number];
+    w: [number, number, number, number];
+  } {
+    return { x: [n, height, width, inputs], w: [kernelHeight, kernelWidth, inputs, outputs] };
+  }
+
+  function padsOf([, , , , , , [rows, columns]]: Sizes): tf.backend_util.ExplicitPadding {
+    return [[0, 0], rows, columns, [0, 0]];
+  }
+
+  function convolve(x: Float32Array, w: Float32Array, bias: Float32Array, sizes: Sizes): Float32Array {
+    const shapes = shapesOf(sizes);
+    return valuesOf(() =>
+      tf.fused.conv2d({
+        x: tf.tensor4d(x, shapes.x),
+        filter: tf.tensor4d(w, shapes.w),
+        strides: 1,
+        pad: padsOf(sizes),
+        dilations: 1,
+        bias: tf.tensor1d(bias),
+      }),
+    );
+  }
+
+  /** The adjoint in x as a convolution of its own: of dy, with the kernel turned by half and inputs for outputs. */
+  function adjoint(dy: Float32Array, w: Float32Array, sizes: Sizes): [Float32Array, Float32Array, Sizes] {
+    const [n, height, width, inputs, outputs, kernel, [[top, bottom], [left, right]]] = sizes;
+    const [kernelHeight, kernelWidth] = kernel;
+    const shapes = shapesOf(sizes);
+    const outHeight = height + top + bottom - kernelHeight + 1;
+    const outWidth = width + left + right - kernelWidth + 1;
+    const attributes = { strides: 1, pad: padsOf(sizes), dataFormat: 'NHWC', inputShape: shapes.x };
+    const values = valuesOf(() =>
+      tf
+        .engine()
+        .runKernel(
+          'Conv2DBackpropInput',
+          { dy: tf.tensor4d(dy, [n, outHeight, outWidth, outputs]), filter: tf.tensor4d(w, shapes.w) },
+          attributes,
+        ),
+    );
+    const turned = valuesOf(() => tf.transpose(tf.reverse(tf.tensor4d(w, shapes.w), [0, 1]), [0, 1, 3, 2]));
+    const pads: Sizes[6] = [
+      [kernelHeight - 1 - top, kernelHeight - 1 - bottom],
+      [kernelWidth - 1 - left, kernelWidth - 1 - right],
+    ];
+    return [values, turned, [n, outHeight, outWidth, outputs, inputs, kernel, pads]];
+  }
+
+  it.each(cases)('%s: as exact as float32 is, and so is the adjoint', (_name, sizes) => {
+    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const x = drawn(n * height * width * inputs, 1);
+    const w = drawn(kernelHeight * kernelWidth * inputs * outputs, 2);
+    const bias = drawn(outputs, 3);
+    const bound = tolerance(kernelHeight * kernelWidth * max(inputs, outputs));
+    expect(errorOf(convolve(x, w, bias, sizes), x, w, bias, sizes)).toBeLessThan(bound);
+    const pixels = n * (height + top + bottom - kernelHeight + 1) * (width + left + right - kernelWidth + 1);
+    const dy = drawn(pixels * outputs, 4);
+    const [got, turned, turnedSizes] = adjoint(dy, w, sizes);
+    expect(errorOf(got, dy, turned, new Float32Array(inputs), turnedSizes)).toBeLessThan(bound);
+  });
+
+  it('keep the last bits of a number', () => {
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 5);
+    const w = new Float32Array(9 * 32 * 32);
+    for (let c = 0; c < 32; c++) w[(4 * 32 + c) * 32 + c] = 1;
+    expect(Buffer.from(convolve(x, w, new Float32Array(32), sizes).buffer).equals(Buffer.from(x.buffer))).toBe(true);
+  });
+
+  it('keep NaN and infinities where they belong', () => {
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 6);
+    const w = drawn(9 * 32 * 32, 7).map(abs);
+    x[0] = NaN;
+    x[(16 * 16 + 5 * 16 + 5) * 32] = Infinity;
+    const got = convolve(x, w, new Float32Array(32), sizes);
+    const reached = (picture: number, row: number, column: number): number =>
+      got[((picture * 16 + row) * 16 + column) * 32]!;
+    expect([reached(0, 1, 1), reached(1, 4, 4), reached(1, 6, 6)]).toEqual([NaN, Infinity, Infinity]);
+    expect([reached(0, 2, 2), reached(0, 15, 15), reached(1, 7, 7), reached(2, 0, 0)].every(Number.isFinite)).toBe(
+      true,
+    );
+  });
+
+  it('do not depend on the number of threads', () => {
+    const sizes: Sizes = [37, 14, 12, 32, 48, [3, 3], same];
+    const x = drawn(37 * 14 * 12 * 32, 8);
+    const w = drawn(9 * 32 * 48, 9);
+    const bias = drawn(48, 10);
+    const dy = drawn(37 * 14 * 12 * 48, 11);
+    const [one, ...others] = [1, 2, 5].map((threads) => {
+      loadAddon().setThreads(threads);
+      return [convolve(x, w, bias, sizes), adjoint(dy, w, sizes)[0]].map((values) => Buffer.from(values.buffer));
+    });
+    for (const other of others) other.forEach((bytes, i) => expect(bytes.equals(one![i]!)).toBe(true));
   });
 });

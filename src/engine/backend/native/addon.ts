@@ -16,7 +16,7 @@ export interface Addon {
   readonly oneDnnIsa: string;
   /** The instruction set of the addon's own loops: "avx512", "avx2" or "base". */
   readonly isa: string;
-  /** Whether large products go to the processor's matrix unit, Intel's AMX. */
+  /** Whether large products and convolutions go to the processor's matrix unit, Intel's AMX. */
   readonly amx: boolean;
   /** File name of the LAPACK library, "" if there is none. */
   readonly lapack: string;

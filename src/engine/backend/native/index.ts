@@ -13,7 +13,7 @@ export interface NativeInfo {
   readonly description: string;
   /** oneDNN's. */
   readonly version: string;
-  /** Instruction sets of oneDNN, of the addon's own loops, and of its large products where it is another. */
+  /** Instruction sets of oneDNN, of the addon's own loops, and of its large products and convolutions where it is another. */
   readonly isa: string;
   readonly threads: number;
 }
@@ -42,7 +42,7 @@ export async function activateNative({ threads }: NativeOptions = {}): Promise<N
   await startBackend('native');
   const count = addon.threads();
   return {
-    description: `oneDNN ${addon.oneDnn} (${addon.oneDnnIsa})${addon.amx ? ', products on AMX' : ''}, ${count} thread${count === 1 ? '' : 's'}`,
+    description: `oneDNN ${addon.oneDnn} (${addon.oneDnnIsa})${addon.amx ? ', AMX' : ''}, ${count} thread${count === 1 ? '' : 's'}`,
     version: addon.oneDnn,
     isa: `${addon.oneDnnIsa}/${addon.isa}${addon.amx ? '/amx' : ''}`,
     threads: count,
