@@ -38,22 +38,23 @@ const mostSteps = 1000;
 const longStep = 5;
 
 /**
- * Both sides in fresh processes, so that their peaks of memory are their own. The first step of each is compared and
- * warms up; then they take turns, each with a step without a clock before unless its step is a long one.
+ * All sides in fresh processes, so that their peaks of memory are their own. The first step of each warms up, and ours and the
+ * reference's are compared; then they take turns, each with a step without a clock before unless its step is a long one.
  *
  * @param parameters  a file; null: as seed 0 makes them
- * @param sgdSeconds  of exp01/sgd in the same state, if it has been measured
+ * @param sgd  exp01/sgd, if something is wanted beside it: takes turns, too, on the same parameters and batch
  */
 export async function measureVariant(
   variant: BenchVariant,
   state: State,
   files: { readonly parameters: string | null; readonly batch: string },
   options: MeasureOptions,
-  sgdSeconds: number | null,
+  sgd: OptimizerSpec | null,
 ): Promise<Measured> {
   const { threads, reference, speeds, scratch } = options;
   const ours = await OurSteps.start(options.backend, threads);
   let theirs: ReferenceSteps | null = null;
+  let ownSgd: OurSteps | null = null;
   try {
     const parameters = files.parameters ?? `${scratch}/start.f32`;
     const { model, optimizer } = variant;
@@ -69,8 +70,21 @@ export async function measureVariant(
     await theirs?.task(task);
     const firstOfTheirs = await theirs?.step(1, `${scratch}/theirs.f32`);
 
-    const rounds = await takeTurns([ours, ...(theirs ? [theirs] : [])], task, [first, firstOfTheirs], options);
-    const [own, other] = rounds as [Round[], Round[]?];
+    let firstOfSgd: StepAnswer | undefined;
+    if (sgd) {
+      ownSgd = await OurSteps.start(options.backend, threads);
+      await ownSgd.task({ ...task, optimizer: sgd });
+      firstOfSgd = await ownSgd.step(1);
+    }
+    const sides = [
+      { peer: ours, first },
+      ...(theirs ? [{ peer: theirs, first: firstOfTheirs! }] : []),
+      ...(ownSgd ? [{ peer: ownSgd, first: firstOfSgd! }] : []),
+    ];
+    const rounds = await takeTurns(sides, task, options);
+    const own = rounds.get(ours)!;
+    const other = theirs && rounds.get(theirs);
+    const besides = ownSgd && rounds.get(ownSgd);
     const side = sideOf(own, first);
     const otherSide = other && firstOfTheirs ? sideOf(other, firstOfTheirs) : null;
     const agreement = firstOfTheirs
@@ -95,7 +109,7 @@ export async function measureVariant(
       targets: targetsOf({ variant: variant.name, state }, side.seconds.median, {
         'the reference': otherSide?.seconds.median ?? null,
         'its floor': least,
-        'exp01/sgd': sgdSeconds,
+        'exp01/sgd': besides ? quartiles(besides.map(({ seconds }) => seconds)).median : null,
       }),
       floor,
     };
@@ -103,6 +117,7 @@ export async function measureVariant(
   } finally {
     ours.stop();
     theirs?.stop();
+    ownSgd?.stop();
   }
 }
 
@@ -117,32 +132,31 @@ interface Round {
 type Peer = OurSteps | ReferenceSteps;
 
 async function takeTurns(
-  peers: readonly Peer[],
+  sides: readonly { readonly peer: Peer; readonly first: StepAnswer }[],
   task: TaskSpec,
-  firsts: readonly (StepAnswer | undefined)[],
   { repetitions, seconds }: Pick<MeasureOptions, 'repetitions' | 'seconds'>,
-): Promise<Round[][]> {
+): Promise<Map<Peer, Round[]>> {
   const { optimizer } = task;
   const counts: number[] = [];
   const isLong: boolean[] = [];
-  for (const [i, peer] of peers.entries()) {
+  for (const { peer, first: answer } of sides) {
     // The first step of all is the slowest; short steps are worth another one to tell how many fill the time.
-    const first = firsts[i]!.seconds[0]!;
+    const first = answer.seconds[0]!;
     const usual = first < seconds ? (await peer.step(1)).seconds[0]! : first;
     counts.push(Math.min(mostSteps, Math.max(1, Math.ceil(seconds / usual))));
     isLong.push(usual > longStep);
   }
-  const rounds: Round[][] = peers.map(() => []);
+  const rounds = new Map<Peer, Round[]>(sides.map(({ peer }) => [peer, []]));
   for (let repetition = 0; repetition < repetitions; repetition++) {
-    for (const [i, peer] of peers.entries()) {
+    for (const [i, { peer }] of sides.entries()) {
       await wait(pauseMilliseconds);
       if (optimizer.kind === 'kfac') {
         await peer.task(task);
-        rounds[i]!.push(amortized(await peer.step(optimizer.TCov + 1), optimizer));
+        rounds.get(peer)!.push(amortized(await peer.step(optimizer.TCov + 1), optimizer));
       } else {
         if (!isLong[i]) await peer.step(1);
         const answer = await peer.step(counts[i]!);
-        rounds[i]!.push({ ...medianStep(answer), peakBytes: answer.peakBytes });
+        rounds.get(peer)!.push({ ...medianStep(answer), peakBytes: answer.peakBytes });
       }
     }
   }

@@ -15,6 +15,7 @@ import { stepLine, stepReport } from './report.js';
 import type { ExperimentResults, Failure, State, StepRow } from './results.js';
 import { measureSpeeds } from './speeds.js';
 import { describeState, stateFile, stateNote } from './states.js';
+import { comparesWithSgd } from './targets.js';
 import { benchVariants } from './variants.js';
 
 export interface ExperimentsOptions {
@@ -38,8 +39,8 @@ export interface ExperimentsOptions {
 }
 
 const quickBatch = 4;
-/** The variant that the others' targets compare with. */
-const baseline = 'exp01/sgd';
+/** What some variants' targets compare with. */
+const sgd = benchVariants(/^exp01\/sgd$/)[0]?.optimizer ?? null;
 
 export async function runExperiments(options: ExperimentsOptions): Promise<ExperimentResults> {
   const { quick } = options;
@@ -97,7 +98,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
               speeds,
               scratch,
             },
-            rows.find((row) => row.variant === baseline && row.state === state)?.ours.seconds.median ?? null,
+            comparesWithSgd(variant.name) ? sgd : null,
           );
           about = { ...about, ...measured.about };
           rows.push(measured.row);

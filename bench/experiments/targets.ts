@@ -21,7 +21,12 @@ const bounds: readonly Bound[] = [
   { variants: /^exp08\/kfac/, state: 'both', of: 'the reference', bound: 1 / 2 },
 ];
 
-/** @param others  medians in seconds: the reference of this row, the floor of this row, exp01/sgd in the same state */
+/** Whether something is wanted of this variant beside a step of exp01/sgd. */
+export function comparesWithSgd(variant: string): boolean {
+  return bounds.some(({ of, variants }) => of === 'exp01/sgd' && variants.test(variant));
+}
+
+/** @param others  medians in seconds: the reference and the floor of this row, a step of exp01/sgd beside it */
 export function targetsOf(
   { variant, state }: Pick<StepRow, 'variant' | 'state'>,
   ours: number,
