@@ -2,6 +2,8 @@
 // Int32Array that both sides share (`setShapes`), so that a call makes no objects. Callers check; nothing here does.
 #include <napi.h>
 
+#include <algorithm>
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -86,7 +88,8 @@ void SetShapes(const Info& info) {
 void SetThreads(const Info& info) {
   const int threads = static_cast<int>(whole(info, 0));
 #if defined(_OPENMP)
-  omp_set_num_threads(threads);
+  // oneDNN leaves work undone that it gave to threads beyond the limit (OMP_THREAD_LIMIT).
+  omp_set_num_threads(std::min(threads, omp_get_thread_limit()));
 #endif
   hbp::setLapackThreads(threads);
 }

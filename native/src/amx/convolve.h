@@ -5,7 +5,6 @@
 // loaded from the picture as it is. Places of the result count through the padded rows; those behind a row's end are left out.
 #pragma once
 #include <cstring>
-#include <new>
 
 #include "../convolution.h"
 #include "tiles.h"
@@ -77,6 +76,9 @@ struct Ahead {
     for (; done < until; done++) __builtin_prefetch(from + 16 * done, 0, 2);
   }
 };
+
+/** Results of so many floats would have left the caches before somebody reads them, as in loops/simd.h. */
+constexpr int64_t kStreamed = 1 << 22;
 
 /** Tiles of a result at a time; the same weights serve them. */
 constexpr int64_t kTogether = 4;
@@ -155,30 +157,6 @@ static inline void putSums(const Patches& p, const Sums& sums, bool isStreamed) 
   }
 }
 
-/** Memory of a thread that is kept from call to call, in large pages if there are such; its content is not. */
-class Pages {
- public:
-  char* atLeast(int64_t bytes) {
-    if (bytes > bytes_) {
-      release();
-      bytes_ = (bytes + kPage - 1) / kPage * kPage;
-      data_ = static_cast<char*>(::operator new[](bytes_, std::align_val_t{kPage}));
-      madvise(data_, bytes_, MADV_HUGEPAGE);
-    }
-    return data_;
-  }
-  ~Pages() { release(); }
-
- private:
-  static constexpr int64_t kPage = 1 << 21;
-
-  void release() {
-    if (data_) ::operator delete[](data_, std::align_val_t{kPage});
-  }
-  char* data_ = nullptr;
-  int64_t bytes_ = 0;
-};
-
 static bool convolvePictures(const Patches& p, const float* x, const float* w, const float* bias, float* y, int64_t from,
                              int64_t to) {
   static thread_local Pages memory;
@@ -190,7 +168,7 @@ static bool convolvePictures(const Patches& p, const float* x, const float* w, c
   splitWeights(p, w, weights, largest);
   std::memset(picture, 0, planes);
   const int64_t size = p.outHeight * p.outWidth * p.out;
-  const bool isStreamed = p.n * size >= (1 << 22) && reinterpret_cast<uintptr_t>(y) % 64 == 0;
+  const bool isStreamed = p.n * size >= kStreamed && reinterpret_cast<uintptr_t>(y) % 64 == 0;
   configureTiles();
   // What one product has summed up is put away while the unit is at the next one.
   Sums now = {sums, nullptr, 0, _mm512_setzero_ps()}, before = {sums + kTogether * 256, nullptr, 0, _mm512_setzero_ps()};
@@ -240,7 +218,7 @@ bool convolveByAmx(const Convolution& c, const float* x, const float* w, const f
   bool isIn = true;
 #pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
   for (int64_t i = 0; i < threads; i++) {
-    isIn = convolvePictures(p, x, w, bias, y, p.n * i / threads, p.n * (i + 1) / threads);
+    isIn = convolvePictures(p, x, w, bias, y, p.n * i / threads, p.n * (i + 1) / threads) && isIn;
   }
   return isIn;
 }

@@ -1,9 +1,5 @@
 // Matrix products on the matrix unit.
 #pragma once
-#include <sys/mman.h>
-
-#include <new>
-
 #include "tiles.h"
 
 namespace hbp {
@@ -14,6 +10,7 @@ namespace {
 constexpr int64_t kPanel = 2 * kRows, kSlice = kParts * 2 * kTile;
 /** What is split at a time: with its sums it stays in the second cache, a panel of the right operand in the first. */
 constexpr int64_t kDepthBlock = 64, kColumnBlock = 512, kRowBlock = 512;
+constexpr int64_t kRowBytes = kRowBlock * kDepthBlock * kParts * 2, kColumnBytes = kColumnBlock * kDepthBlock * kParts * 2;
 
 /** Panels of elements from..from+count, deep..deep+depth, one after the other. */
 static void splitBlock(const Operand& x, int64_t from, int64_t count, int64_t deep, int64_t depth, bool isPaired, char* to,
@@ -105,18 +102,6 @@ static void multiplyPanels(const char* a, const char* b, int64_t slices, float* 
   }
 }
 
-/** A thread's memory, kept from call to call: what is split and the sums, side by side in one large page if there are such. */
-struct Workspace {
-  static constexpr int64_t kA = kRowBlock * kDepthBlock * kParts * 2, kB = kColumnBlock * kDepthBlock * kParts * 2,
-                           kPage = 1 << 21, kBytes = (kA + kB + kRowBlock * kColumnBlock * 4 + kPage - 1) / kPage * kPage;
-  char* a = static_cast<char*>(::operator new[](kBytes, std::align_val_t{kPage}));
-  char* b = a + kA;
-  float* sums = reinterpret_cast<float*>(b + kB);
-
-  Workspace() { madvise(a, kBytes, MADV_HUGEPAGE); }
-  ~Workspace() { ::operator delete[](a, std::align_val_t{kPage}); }
-};
-
 /** Rows from..to and columns from..to of a result, a thread's work; of a symmetric one only what is not below the diagonal. */
 struct Share {
   int64_t fromRow, toRow, fromColumn, toColumn;
@@ -125,7 +110,9 @@ struct Share {
 
 /** False if a number was seen that bfloat16 does not have. */
 static bool multiplyShare(const Operand& a, const Operand& b, float* c, int64_t line, const Share& share) {
-  static thread_local Workspace memory;
+  static thread_local Pages memory;
+  char* const rowParts = memory.atLeast(kRowBytes + kColumnBytes + kRowBlock * kColumnBlock * sizeof(float));
+  char* const columnParts = rowParts + kRowBytes;
   configureTiles();
   Largest largest = {_mm512_setzero_si512()};
   for (int64_t column = share.fromColumn; column < share.toColumn; column += kColumnBlock) {
@@ -135,13 +122,13 @@ static bool multiplyShare(const Operand& a, const Operand& b, float* c, int64_t 
       const int64_t rows = least(kRowBlock, toRow - row);
       for (int64_t deep = 0; deep < a.depth; deep += kDepthBlock) {
         const int64_t depth = least(kDepthBlock, a.depth - deep), slices = (depth + kDepth - 1) / kDepth;
-        splitBlock(b, column, columns, deep, depth, true, memory.b, largest);
-        splitBlock(a, row, rows, deep, depth, false, memory.a, largest);
-        float* sums = memory.sums;
+        splitBlock(b, column, columns, deep, depth, true, columnParts, largest);
+        splitBlock(a, row, rows, deep, depth, false, rowParts, largest);
+        float* sums = reinterpret_cast<float*>(columnParts + kColumnBytes);
         for (int64_t j = 0; j < columns; j += kPanel) {
           const int64_t end = share.isSymmetric ? least(rows, column + j + kPanel - row) : rows;
           for (int64_t i = 0; i < end; i += kPanel, sums += kPanel * kPanel) {
-            multiplyPanels(memory.a + i / kPanel * slices * kSlice, memory.b + j / kPanel * slices * kSlice, slices, sums,
+            multiplyPanels(rowParts + i / kPanel * slices * kSlice, columnParts + j / kPanel * slices * kSlice, slices, sums,
                            deep == 0, deep + depth == a.depth, {c + (row + i) * line + column + j, line, rows - i, columns - j});
           }
         }
@@ -173,7 +160,7 @@ bool multiplyByAmx(const float* a, const float* b, float* c, int64_t m, int64_t 
     const int64_t row = i / across, column = i % across;
     isIn = multiplyShare(left, right, c, n,
                          {rowPanels * row / along * kPanel, least(rowPanels * (row + 1) / along * kPanel, m),
-                          columnPanels * column / across * kPanel, least(columnPanels * (column + 1) / across * kPanel, n), false});
+                          columnPanels * column / across * kPanel, least(columnPanels * (column + 1) / across * kPanel, n), false}) && isIn;
   }
   return isIn;
 }
@@ -189,7 +176,7 @@ bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int
   bool isIn = true;
 #pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
   for (int64_t i = 0; i < threads; i++) {
-    isIn = multiplyShare(left, left, y, line, {0, boundary(i + 1), boundary(i), boundary(i + 1), true});
+    isIn = multiplyShare(left, left, y, line, {0, boundary(i + 1), boundary(i), boundary(i + 1), true}) && isIn;
   }
   return isIn;
 }

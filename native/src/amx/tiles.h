@@ -1,8 +1,10 @@
 // Tiles of the matrix unit, and numbers of float32 as three of bfloat16.
 #pragma once
 #include <immintrin.h>
+#include <sys/mman.h>
 
 #include <cstdint>
+#include <new>
 
 namespace hbp {
 
@@ -10,6 +12,7 @@ namespace {
 
 /** A tile is 16 rows of 64 bytes: 32 numbers of bfloat16 of an operand, 16 of float32 of the result. */
 constexpr int64_t kRows = 16, kDepth = 32, kTile = 1024, kParts = 3;
+
 /** Where an operand lies: element (i, p) at data[i * line + p], or at data[p * line + i] if `isTransposed`. */
 struct Operand {
   const float* data;
@@ -137,6 +140,30 @@ static inline void configureTiles() {
   static const Configuration tiles = {1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
   _tile_loadconfig(&tiles);
 }
+
+/** Memory of a thread that is kept from call to call, in large pages if there are such; its content is not. */
+class Pages {
+ public:
+  char* atLeast(int64_t bytes) {
+    if (bytes > bytes_) {
+      release();
+      bytes_ = (bytes + kPage - 1) / kPage * kPage;
+      data_ = static_cast<char*>(::operator new[](bytes_, std::align_val_t{kPage}));
+      madvise(data_, bytes_, MADV_HUGEPAGE);
+    }
+    return data_;
+  }
+  ~Pages() { release(); }
+
+ private:
+  static constexpr int64_t kPage = 1 << 21;
+
+  void release() {
+    if (data_) ::operator delete[](data_, std::align_val_t{kPage});
+  }
+  char* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
 
 static int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 

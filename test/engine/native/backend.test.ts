@@ -464,6 +464,16 @@ describeNative('threads of the native backend', () => {
     expect(inProcess('console.log((await activateNative()).threads);', { OMP_NUM_THREADS: '2' })).toBe('2');
   });
 
+  it('are no more than OMP_THREAD_LIMIT, beyond which oneDNN leaves work undone', () => {
+    const script = `
+      const { threads } = await activateNative({ threads: 2 });
+      const b = new Float32Array(256 * 256).fill(1);
+      b[0] = Infinity; // oneDNN's, also where large products are not
+      const product = tf.matMul(tf.ones([256, 256]), tf.tensor2d(b, [256, 256])).dataSync();
+      console.log(threads, product[0], product[1], product[255 * 256]);`;
+    expect(inProcess(script, { OMP_THREAD_LIMIT: '1' })).toBe('1 Infinity 256 Infinity');
+  });
+
   it('do not change the bits of forward passes, sums and products', () => {
     const [one, two] = [1, 2].map((n) => inProcess(`await activateNative({ threads: ${n} });${digest}`, {}));
     expect(two).toBe(one);
