@@ -12,6 +12,8 @@ bool multiplyByAmx(const float*, const float*, float*, int64_t, int64_t, int64_t
 bool gramByAmx(const float*, float*, int64_t, int64_t, int64_t, int64_t) { return false; }
 bool isForAmx(const Convolution&) { return false; }
 bool convolveByAmx(const Convolution&, const float*, const float*, const float*, float*, int64_t) { return false; }
+bool isCorrelatedByAmx(const Convolution&) { return false; }
+bool correlateByAmx(const Convolution&, const float*, const float*, float*, int64_t) { return false; }
 }  // namespace hbp
 
 #else
@@ -28,13 +30,14 @@ bool convolveByAmx(const Convolution&, const float*, const float*, const float*,
 // All that follows may use these instructions, and is called only where they are there. Nothing of it is shared with other
 // sources, and it takes nothing inline from the standard library, which the linker might then give to them.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,avx512bf16,amx-tile,amx-bf16")
 #endif
 
 #include "amx/convolve.h"
+#include "amx/correlate.h"
 #include "amx/product.h"
 
 namespace hbp {
@@ -43,7 +46,8 @@ bool hasAmx() {
   static const bool has = [] {
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-    const bool amx = (d >> 22 & 1) && (d >> 24 & 1), avx512 = (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1);
+    const bool amx = (d >> 22 & 1) && (d >> 24 & 1);
+    const bool avx512 = (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1) && (c >> 6 & 1);
     if (!amx || !avx512 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a >> 5 & 1)) return false;
     // Linux lends the tiles' registers to processes that ask: ARCH_REQ_XCOMP_PERM for the tiles' data, number 18.
     return syscall(SYS_arch_prctl, 0x1023, 18) == 0;

@@ -29,5 +29,9 @@ bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int
 bool isForAmx(const Convolution& c);
 /** y = convolution of x with w, plus `bias` [out] unless it is null. As above. */
 bool convolveByAmx(const Convolution& c, const float* x, const float* w, const float* bias, float* y, int64_t threads);
+/** Whether the gradients of this convolution's weights are worth the unit: as above, and rows that fill tiles. */
+bool isCorrelatedByAmx(const Convolution& c);
+/** dw [kernelHeight, kernelWidth, in, out] = the gradient of <dy, convolution of x with w> for w. As above. */
+bool correlateByAmx(const Convolution& c, const float* x, const float* dy, float* dw, int64_t threads);
 
 }  // namespace hbp

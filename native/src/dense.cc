@@ -574,6 +574,7 @@ void convolveBackwardData(const Convolution& shape, const float* dy, const float
 
 void convolveBackwardWeights(const Convolution& c, const float* x, const float* dy, float* dw) {
   const SignalsHeld signals(multiplications(c));
+  if (amxIsUsed && isCorrelatedByAmx(c) && correlateByAmx(c, x, dy, dw, currentThreads())) return;
   // oneDNN 2.6 writes beyond its buffers for some of these; with one cell a window the adjoint is a matrix product.
   if (c.kernelHeight == 1 && c.kernelWidth == 1 && (c.strideHeight > 1 || c.strideWidth > 1)) {
     const int64_t rows = c.n * c.outHeight * c.outWidth;

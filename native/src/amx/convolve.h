@@ -66,17 +66,6 @@ static void splitPicture(const Patches& p, const float* x, uint16_t* planes, Lar
   }
 }
 
-/** Asks for memory ahead, in even shares. */
-struct Ahead {
-  const float* from;
-  int64_t lines, calls, call, done;
-
-  inline void next() {
-    const int64_t until = lines * ++call / calls;
-    for (; done < until; done++) __builtin_prefetch(from + 16 * done, 0, 2);
-  }
-};
-
 /** Results of so many floats would have left the caches before somebody reads them, as in loops/simd.h. */
 constexpr int64_t kStreamed = 1 << 22;
 
@@ -121,6 +110,10 @@ static void multiplyPatches(const Patches& p, const uint16_t* const* from, const
       HBP_PART(0, HBP_THREE);
       HBP_PART(1, HBP_TWO);
       HBP_PART(2, HBP_ONE);
+#undef HBP_PART
+#undef HBP_ONE
+#undef HBP_TWO
+#undef HBP_THREE
     }
   }
   _tile_stored(0, sums, line);

@@ -165,6 +165,17 @@ class Pages {
   int64_t bytes_ = 0;
 };
 
+/** Asks for memory ahead, in even shares. */
+struct Ahead {
+  const float* from;
+  int64_t lines, calls, call, done;
+
+  inline void next() {
+    const int64_t until = lines * ++call / calls;
+    for (; done < until; done++) __builtin_prefetch(from + 16 * done, 0, 2);
+  }
+};
+
 static int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 
 }  // namespace

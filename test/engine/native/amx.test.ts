@@ -234,6 +234,8 @@ describeNative('large convolutions of the native backend', () => {
     ['rows of part of a tile', [60, 14, 12, 32, 48, [3, 3], none]],
     ['tiles through several rows', [64, 6, 5, 64, 32, [3, 3], same]],
     ['a single row', [300, 1, 40, 16, 32, [1, 5], none]],
+    ['rows of an odd number of pixels', [60, 9, 13, 32, 32, [3, 3], same]],
+    ['a large kernel', [30, 20, 21, 16, 48, [5, 4], none]],
     [
       'uneven kernels and padding',
       [
@@ -358,6 +360,88 @@ describeNative('large convolutions of the native backend', () => {
     expect(errorOf(got, dy, turned, new Float32Array(inputs), turnedSizes)).toBeLessThan(bound);
   });
 
+  function gradient(x: Float32Array, dy: Float32Array, sizes: Sizes): Float32Array {
+    const shapes = shapesOf(sizes);
+    const [n, height, width, , outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const dyShape = [n, height + top + bottom - kernelHeight + 1, width + left + right - kernelWidth + 1, outputs];
+    const attributes = { strides: 1, pad: padsOf(sizes), dataFormat: 'NHWC', filterShape: shapes.w };
+    return valuesOf(() =>
+      tf
+        .engine()
+        .runKernel('Conv2DBackpropFilter', { x: tf.tensor4d(x, shapes.x), dy: tf.tensor(dy, dyShape) }, attributes),
+    );
+  }
+
+  /** The largest error of some of the weights' gradients, relative to the sizes of the terms, in float64. */
+  function gradientErrorOf(got: Float32Array, x: Float32Array, dy: Float32Array, sizes: Sizes): number {
+    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const outHeight = height + top + bottom - kernelHeight + 1;
+    const outWidth = width + left + right - kernelWidth + 1;
+    expect(got).toHaveLength(kernelHeight * kernelWidth * inputs * outputs);
+    let worst = 0;
+    for (let at = 0; at < got.length; at += 401) {
+      const [o, c] = [at % outputs, floor(at / outputs) % inputs];
+      const [s, r] = [floor(at / outputs / inputs) % kernelWidth, floor(at / outputs / inputs / kernelWidth)];
+      let sum = 0;
+      let size = 0;
+      for (let picture = 0; picture < n; picture++) {
+        for (let row = max(0, top - r); row < outHeight && row + r - top < height; row++) {
+          for (let column = max(0, left - s); column < outWidth && column + s - left < width; column++) {
+            const pixel = (picture * height + row + r - top) * width + column + s - left;
+            const term = x[pixel * inputs + c]! * dy[((picture * outHeight + row) * outWidth + column) * outputs + o]!;
+            sum += term;
+            size += abs(term);
+          }
+        }
+      }
+      worst = max(worst, abs(got[at]! - sum) / (size || 1));
+    }
+    return worst;
+  }
+
+  it.each(cases)('%s: gradients of the weights are as exact as float32 is', (_name, sizes) => {
+    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const pixels = n * (height + top + bottom - kernelHeight + 1) * (width + left + right - kernelWidth + 1);
+    const x = drawn(n * height * width * inputs, 12);
+    const dy = drawn(pixels * outputs, 13);
+    expect(gradientErrorOf(gradient(x, dy, sizes), x, dy, sizes)).toBeLessThan(5e-7);
+    expect(gradientErrorOf(gradient(x.map(abs), dy.map(abs), sizes), x.map(abs), dy.map(abs), sizes)).toBeLessThan(
+      2e-6,
+    );
+  });
+
+  it('gradients of the weights keep the last bits of a number', () => {
+    // One term each: a single pixel of one picture has a gradient.
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 14);
+    const dy = new Float32Array(40 * 16 * 16 * 32);
+    const pixel = (7 * 16 + 5) * 16 + 9;
+    for (let o = 0; o < 32; o++) dy[pixel * 32 + o] = 2 ** (o - 16);
+    const got = gradient(x, dy, sizes);
+    let differing = 0;
+    for (let cell = 0; cell < 9; cell++) {
+      const from = pixel + (floor(cell / 3) - 1) * 16 + (cell % 3) - 1;
+      for (let c = 0; c < 32; c++) {
+        for (let o = 0; o < 32; o++) {
+          if (got[(cell * 32 + c) * 32 + o] !== fround(x[from * 32 + c]! * 2 ** (o - 16))) differing++;
+        }
+      }
+    }
+    expect(differing).toBe(0);
+  });
+
+  it('gradients of the weights keep NaN and infinities where they belong', () => {
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 15);
+    const dy = drawn(40 * 16 * 16 * 32, 16).map(abs);
+    x[5] = Infinity;
+    dy[(3 * 256 + 40) * 32 + 7] = NaN;
+    const got = gradient(x, dy, sizes);
+    const of = (cell: number, c: number, o: number): number => got[(cell * 32 + c) * 32 + o]!;
+    expect([of(4, 5, 0), of(4, 0, 7), of(8, 3, 7)]).toEqual([Infinity, NaN, NaN]);
+    expect([of(8, 5, 0), of(4, 0, 0), of(0, 31, 31)].every(Number.isFinite)).toBe(true);
+  });
+
   it('keep the last bits of a number', () => {
     const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
     const x = drawn(40 * 16 * 16 * 32, 5);
@@ -389,7 +473,9 @@ describeNative('large convolutions of the native backend', () => {
     const dy = drawn(37 * 14 * 12 * 48, 11);
     const [one, ...others] = [1, 2, 5].map((threads) => {
       loadAddon().setThreads(threads);
-      return [convolve(x, w, bias, sizes), adjoint(dy, w, sizes)[0]].map((values) => Buffer.from(values.buffer));
+      return [convolve(x, w, bias, sizes), adjoint(dy, w, sizes)[0], gradient(x, dy, sizes)].map((values) =>
+        Buffer.from(values.buffer),
+      );
     });
     for (const other of others) other.forEach((bytes, i) => expect(bytes.equals(one![i]!)).toBe(true));
   });
