@@ -270,13 +270,17 @@ void CurveLink(const Info& i) {
 /** Of one picture, in numbers of 32 bits, as tensors have them. */
 Napi::Value PlacesSize(const Info& i) { return Napi::Number::New(i.Env(), loops->placesSize(chosenConvolution()) / 2); }
 void FindPlaces(const Info& i) { loops->findPlaces(chosenConvolution(), floats(i, 0), dataOf<uint16_t>(i, 1)); }
+/** The activation before, whose output is an argument or null, its name the next one. */
+hbp::Before before(const Info& i, int argument) {
+  return {floats(i, argument), static_cast<hbp::Activation>(whole(i, argument + 1))};
+}
 void ConvolveChosen(const Info& i) {
   loops->convolveChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),
-                        whole(i, 5));
+                        whole(i, 5), before(i, 6));
 }
 void ConvolveTransposedChosen(const Info& i) {
   loops->convolveTransposedChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3),
-                                  whole(i, 4));
+                                  floats(i, 4), whole(i, 5), before(i, 6));
 }
 void CorrelateChosen(const Info& i) {
   loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),

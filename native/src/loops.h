@@ -44,6 +44,12 @@ struct Windows {
 };
 
 /** A convolution of pictures [n, height, width, in] (stride 1) whose results `pooling` has windows on. */
+/** The activation with this output [n, height, width, in] before a convolution: tangents go through it, too. Null: none. */
+struct Before {
+  const float* output;
+  Activation phi;
+};
+
 struct ChosenConvolution {
   Windows pooling;
   int64_t height, width, in, kernelHeight, kernelWidth, top, left;
@@ -163,9 +169,10 @@ struct Loops {
   void (*findPlaces)(const ChosenConvolution& shape, const float* chosen, uint16_t* places);
   /** A convolution at the chosen cells, and its adjoints; the last without places: at all cells. */
   void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const uint16_t* places,
-                         float* y, int64_t xs, int64_t ws);
+                         float* y, int64_t xs, int64_t ws, const Before& before);
+  /** `sums`, unless null, is dx summed over cells, [vectors, n, in]. */
   void (*convolveTransposedChosen)(const ChosenConvolution& shape, const float* dy, const float* weights,
-                                   const uint16_t* places, float* dx, int64_t vectors);
+                                   const uint16_t* places, float* dx, float* sums, int64_t vectors, const Before& before);
   void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const uint16_t* places, float* dw,
                           int64_t vectors, bool each);
 

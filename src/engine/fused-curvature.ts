@@ -79,28 +79,53 @@ export function chosenPlaces(chosen: tf.Tensor, placements: ChosenPlacements, ch
   return has('HbpChosenPlaces') ? run('HbpChosenPlaces', { chosen }, { ...placements, channels })[0]! : null;
 }
 
-/** As `convolveChosen` of nn/chosen-convolution.ts; null: compose it. */
+/** An activation that is known by its output, [N, ...]. */
+export interface ActivationPass {
+  readonly activation: KnownByOutput;
+  readonly output: tf.Tensor;
+}
+
+/** As `convolve` of nn/chosen-convolution.ts; null: compose it. */
 export function convolveChosen(
   x: tf.Tensor,
   weight: tf.Tensor,
   chosen: ChosenTensors,
   placements: ChosenPlacements,
+  before: ActivationPass | null,
 ): tf.Tensor | null {
-  return has('HbpConvolveChosen') ? run('HbpConvolveChosen', { x, weight, ...chosen }, placements)[0]! : null;
+  if (!has('HbpConvolveChosen')) return null;
+  return run(
+    'HbpConvolveChosen',
+    { x, weight, ...chosen, ...(before && { before: before.output }) },
+    {
+      ...placements,
+      activation: before?.activation,
+    },
+  )[0]!;
 }
 
-/** As `convolveTransposedChosen` of nn/chosen-convolution.ts; null: compose it. */
+/** As `convolveTransposed` of nn/chosen-convolution.ts, and with `sums` its sums over cells, too; null: compose it. */
 export function convolveTransposedChosen(
   dy: tf.Tensor,
   weight: tf.Tensor,
   chosen: ChosenTensors,
   placements: ChosenPlacements,
-): tf.Tensor | null {
+  before: ActivationPass | null,
+  sums: boolean,
+): tf.Tensor[] | null {
   if (!has('HbpConvolveTransposedChosen')) return null;
-  return run('HbpConvolveTransposedChosen', { dy, weight, ...chosen }, placements)[0]!;
+  return run(
+    'HbpConvolveTransposedChosen',
+    { dy, weight, ...chosen, ...(before && { before: before.output }) },
+    {
+      ...placements,
+      activation: before?.activation,
+      sums,
+    },
+  );
 }
 
-/** As `correlateChosen` of nn/chosen-convolution.ts; null: compose it. */
+/** As `correlate` of nn/chosen-convolution.ts; null: compose it. */
 export function correlateChosen(
   x: tf.Tensor,
   dy: tf.Tensor,

@@ -6,6 +6,7 @@
 //
 // For AVX-512 and AVX2; plain x86-64 has too few registers of too few numbers.
 #pragma once
+#include "elementwise.h"
 #include "places.h"
 
 namespace HBP_ISA {
@@ -23,12 +24,28 @@ static void arrangeWeights(const PatchLayout& l, const float* weights, float* ar
   }
 }
 
-/** The picture [height, width, in] with its padding; `row` holds a row of it and one vector more, zeros at first. */
-static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const float* picture, float* padded, float* row) {
-  const int64_t length = c.width * c.in;
+/** to [n] = x, or phi' x where there is an activation before. */
+static inline void copyThrough(const hbp::Before& before, int64_t at, const float* x, float* to, int64_t n) {
+  if (!before.output) {
+    std::memcpy(to, x, n * sizeof(float));
+    return;
+  }
+  withDerivative(before.phi, [&](auto derivative) {
+    eachVector(n, [&](int64_t k, auto get, auto put) { put(to + k, derivative(get(before.output + at + k)) * get(x + k)); });
+  });
+}
+
+/**
+ * The i-th picture of x [n, height, width, in], behind the activation before, with its padding; `row` holds a row of it and one
+ * vector more, zeros at first.
+ */
+static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const hbp::Before& before, const float* x, int64_t i,
+                       float* padded, float* row) {
+  const int64_t length = c.width * c.in, picture = i * c.height * length;
   for (int64_t y = 0; y < c.height; y++) {
     float* to = padded + (y + c.top) * l.pitch;
-    std::memcpy((l.apart ? row : to) + c.left * c.in, picture + y * length, length * sizeof(float));
+    const int64_t at = picture + y * length;
+    copyThrough(before, at, x + at, (l.apart ? row : to) + c.left * c.in, length);
     if (!l.apart) continue;
     for (int64_t x = 0; x < c.pooling.width; x++) {
       eachVector(l.run, [&](int64_t k, auto get, auto) { store(to + x * l.step + k, get(row + x * c.in + k)); });
@@ -36,10 +53,59 @@ static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const f
   }
 }
 
-/** The transpose of `padPicture`. `past` the caches only if rows of the picture are whole registers. */
-static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const float* padded, float* picture, float* row,
-                         bool past) {
+/** The derivatives phi' of so many numbers of the activation before, from number `at` on. */
+static inline void derivativesOf(const hbp::Before& before, int64_t at, float* to, int64_t n) {
+  withDerivative(before.phi, [&](auto derivative) {
+    eachVector(n, [&](int64_t k, auto get, auto put) { put(to + k, derivative(get(before.output + at + k))); });
+  });
+}
+
+/** Where a row of pictures goes: times `derivatives` unless null, `past` the caches or not, and added up over cells in `sums` unless null. */
+struct Row {
+  float* to;
+  const float* derivatives;
+  float* sums;
+  bool past;
+};
+
+/** One cell's channels from k on, a register of them; or one. */
+static inline void putFloats(const Row& row, int64_t cell, int64_t k, int64_t in, Floats values) {
+  const int64_t at = cell * in + k;
+  if (row.derivatives) values = values * load(row.derivatives + at);
+  if (row.past) stream(row.to + at, values);
+  else store(row.to + at, values);
+  if (row.sums) store(row.sums + k, load(row.sums + k) + values);
+}
+
+static inline void putFloat(const Row& row, int64_t cell, int64_t k, int64_t in, float value) {
+  const int64_t at = cell * in + k;
+  if (row.derivatives) value *= row.derivatives[at];
+  row.to[at] = value;
+  if (row.sums) row.sums[k] += value;
+}
+
+static inline void putCells(const Row& row, int64_t width, int64_t in, const float* from) {
+  if (!row.derivatives && !row.sums && !row.past) {
+    std::memcpy(row.to, from, width * in * sizeof(float));
+    return;
+  }
+  for (int64_t x = 0; x < width; x++, from += in) {
+    if (in % kLanes == 0) {
+      for (int64_t k = 0; k < in; k += kLanes) putFloats(row, x, k, in, load(from + k));
+    } else {
+      for (int64_t k = 0; k < in; k++) putFloat(row, x, k, in, from[k]);
+    }
+  }
+}
+
+/**
+ * The transpose of `padPicture`, to dx's i-th picture. `past` the caches only if rows of the picture are whole registers.
+ * `derivatives` has room for a row.
+ */
+static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const hbp::Before& before, const float* padded, int64_t i,
+                         float* dx, float* sums, float* row, float* derivatives, bool past) {
   const int64_t length = c.width * c.in, patches = c.pooling.width;
+  if (sums) std::memset(sums, 0, c.in * sizeof(float));
   for (int64_t y = 0; y < c.height; y++) {
     const float* from = padded + (y + c.top) * l.pitch;
     if (l.apart) {
@@ -48,13 +114,8 @@ static void unpadPicture(const ChosenConvolution& c, const PatchLayout& l, const
         for (int64_t k = 0; k < l.run; k++) row[x * c.in + k] += from[x * l.step + k];
       }
     }
-    const float* whole = (l.apart ? row : from) + c.left * c.in;
-    float* to = picture + y * length;
-    if (past) {
-      for (int64_t k = 0; k < length; k += kLanes) stream(to + k, load(whole + k));
-    } else {
-      std::memcpy(to, whole, length * sizeof(float));
-    }
+    if (before.output) derivativesOf(before, (i * c.height + y) * length, derivatives, length);
+    putCells({dx + y * length, before.output ? derivatives : nullptr, sums, past}, c.width, c.in, (l.apart ? row : from) + c.left * c.in);
   }
 }
 
@@ -113,7 +174,7 @@ static inline int64_t workOf(const ChosenConvolution& c, const PatchLayout& l, i
  * [ws, ...] hold several vectors.
  */
 static void convolveChosen(const ChosenConvolution& c, const float* x, const float* weights, const uint16_t* places, float* y,
-                           int64_t xs, int64_t ws) {
+                           int64_t xs, int64_t ws, const hbp::Before& before) {
   const PatchLayout l(c);
   const Offsets offsets(c, l);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
@@ -127,7 +188,7 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
-        padPicture(c, l, x + (vx * n + i) * picture, padded, row);
+        padPicture(c, l, before, x + vx * n * picture, i, padded, row);
         for (int64_t vw = 0; vw < ws; vw++) {
           const float* w = arranged + vw * l.outputs * l.patch;
           for (int64_t g = 0; g < groups; g++) {
@@ -322,7 +383,7 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
       for (int64_t s = begin; s < end; s++) {
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
-          padPicture(c, l, x + i * picture, padded, row);
+          padPicture(c, l, {nullptr, {}}, x, i, padded, row);
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
             if (each) std::memset(own, 0, sums * sizeof(float));
@@ -488,13 +549,20 @@ struct SortedPlaces {
   int64_t stride;
 };
 
-/**
- * A slice of the channels of pictures that are `dxStride` apart, written `past` the caches if it is one of whole registers.
- * `sums` has room for a row of cells.
- */
+/** Pictures of several vectors, `stride` numbers apart, with their sums over cells, `sumsStride` apart, or none; see `Row`. */
+struct Pictures {
+  float* to;
+  int64_t stride;
+  float* sums;
+  int64_t sumsStride;
+  const float* derivatives;
+  bool past;
+};
+
+/** A slice of the channels of pictures, written past the caches if it is one of whole registers. `sums` has room for a row of cells. */
 template <class Z>
 static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, const float* weights, int64_t channels, float* sums,
-                        float* dx, int64_t dxStride, bool past) {
+                        const Pictures& dx) {
   constexpr int B = Z::rows, S = Z::vectors;
   constexpr int U = B * S > kMostInTwo ? 1 : B * S > 3 ? 2 : 4;  // sums of a number, as one addition waits for another
   const int64_t width = c.pooling.width, rowOfWeights = c.pooling.channels * S * kLanes;
@@ -539,16 +607,17 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
         }
       }
     }
-    for (int64_t x = 0; x < c.width; x++) {
-      for (int b = 0; b < B; b++) {
+    const int64_t row = y * c.width * c.in;
+    for (int b = 0; b < B; b++) {
+      const Row to = {dx.to + b * dx.stride + row, dx.derivatives ? dx.derivatives + row : nullptr,
+                      dx.sums ? dx.sums + b * dx.sumsStride : nullptr, dx.past};
+      if (to.sums && y == 0) std::memset(to.sums, 0, channels * sizeof(float));
+      for (int64_t x = 0; x < c.width; x++) {
         const float* from = sums + (x * B * S + b) * kLanes;
-        float* to = dx + b * dxStride + (y * c.width + x) * c.in;
-        if (past) {
-          for (int s = 0; s < S; s++) stream(to + s * kLanes, load(from + s * B * kLanes));
-        } else if (channels == S * kLanes) {
-          for (int s = 0; s < S; s++) store(to + s * kLanes, load(from + s * B * kLanes));
+        if (channels == S * kLanes) {
+          for (int s = 0; s < S; s++) putFloats(to, x, s * kLanes, c.in, load(from + s * B * kLanes));
         } else {
-          for (int64_t k = 0; k < channels; k++) to[k] = from[k / kLanes * B * kLanes + k % kLanes];
+          for (int64_t k = 0; k < channels; k++) putFloat(to, x, k, c.in, from[k / kLanes * B * kLanes + k % kLanes]);
         }
       }
     }
@@ -557,7 +626,7 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
 
 /** The adjoint in x as `convolveTransposedChosen`, by `Gathering`. */
 static void gatherTransposed(const ChosenConvolution& c, const float* dy, const float* weights, const uint16_t* places, float* dx,
-                             int64_t vectors) {
+                             float* dxSums, int64_t vectors, const hbp::Before& before) {
   const PatchLayout l(c);
   const Gathering g(c.in);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
@@ -568,6 +637,7 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
   const bool past = c.in % channels == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
     const Aligned factors(results + 1), sorted(g.together * results), sums(c.width * g.together * channels);
+    const Aligned derivatives(before.output ? picture : 0);
     int32_t* const at = new int32_t[results];
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
@@ -578,6 +648,7 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
           at[k] = static_cast<int32_t>((p.output[k] - back) * channels);
         }
       }
+      if (before.output) derivativesOf(before, i * picture, derivatives, picture);
       for (int64_t v = 0, together; v < vectors; v += together) {
         together = g.next(vectors - v);
         for (int64_t b = 0; b < together; b++) {
@@ -586,8 +657,11 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
         }
         g.with(together, [&](auto size) {
           for (int64_t s = 0; s < g.slices; s++) {
-            gatherSlice(size, c, {p.ofCell, at, sorted, results}, sliced + s * ofSlice, least(channels, c.in - s * channels), sums,
-                        dx + (v * n + i) * picture + s * channels, n * picture, past);
+            const int64_t first = s * channels;
+            const Pictures pictures = {dx + (v * n + i) * picture + first, n * picture,
+                                       dxSums ? dxSums + (v * n + i) * c.in + first : nullptr, n * c.in,
+                                       before.output ? derivatives + first : nullptr, past};
+            gatherSlice(size, c, {p.ofCell, at, sorted, results}, sliced + s * ofSlice, least(channels, c.in - first), sums, pictures);
           }
         });
       }
@@ -598,8 +672,8 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
 
 /** The adjoint in x: dy [vectors, n, windows, out] to dx [vectors, n, height, width, in]; two vectors at a time. */
 static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy, const float* weights, const uint16_t* places,
-                                     float* dx, int64_t vectors) {
-  if (Gathering::suits(c, vectors)) return gatherTransposed(c, dy, weights, places, dx, vectors);
+                                     float* dx, float* sums, int64_t vectors, const hbp::Before& before) {
+  if (Gathering::suits(c, vectors)) return gatherTransposed(c, dy, weights, places, dx, sums, vectors, before);
   const PatchLayout l(c);
   const Offsets offsets(c, l);
   const Pieces pieces(l, sumsInCache(l, kMostSums)), piecesOfTwo(l, sumsInCache(l, kMostSums / 2));
@@ -611,7 +685,7 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
   if (vectors > 1) cutWeights(l, piecesOfTwo, arranged, ofTwo);
   const bool past = c.width * c.in % kLanes == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1));
+    const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1)), derivatives(c.width * c.in);
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t v = 0; v < vectors; v += 2) {
@@ -623,7 +697,9 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
         if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded);
         else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded);
         for (int64_t b = 0; b < count; b++) {
-          unpadPicture(c, l, padded + b * l.size, dx + ((v + b) * n + i) * picture, row, past);
+          const int64_t sample = (v + b) * n + i;
+          unpadPicture(c, l, before, padded + b * l.size, i, dx + sample * picture, sums ? sums + sample * c.in : nullptr, row,
+                       derivatives, past);
         }
       }
     }

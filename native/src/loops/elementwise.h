@@ -372,15 +372,20 @@ static void perVector(float* to, int64_t n, int64_t vectors, int64_t operands, F
   });
 }
 
-static void timesDerivative(hbp::Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors) {
-  const auto run = [&](auto derivative) {
-    perVector(dx, n, vectors, 1, [&](int64_t i, int64_t at, auto get) { return derivative(get(y + i)) * get(dy + at); });
-  };
+/** f(phi' as a function of y). */
+template <class F>
+static inline void withDerivative(hbp::Activation phi, F f) {
   switch (phi) {
-    case hbp::Activation::Sigmoid: return run([](Floats v) { return v * (1.0f - v); });
-    case hbp::Activation::Tanh: return run([](Floats v) { return 1.0f - v * v; });
-    case hbp::Activation::Relu: return run([](Floats v) { return v > 0.0f ? all(1.0f) : Floats{}; });
+    case hbp::Activation::Sigmoid: return f([](Floats v) { return v * (1.0f - v); });
+    case hbp::Activation::Tanh: return f([](Floats v) { return 1.0f - v * v; });
+    case hbp::Activation::Relu: return f([](Floats v) { return v > 0.0f ? all(1.0f) : Floats{}; });
   }
+}
+
+static void timesDerivative(hbp::Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors) {
+  withDerivative(phi, [&](auto derivative) {
+    perVector(dx, n, vectors, 1, [&](int64_t i, int64_t at, auto get) { return derivative(get(y + i)) * get(dy + at); });
+  });
 }
 
 static void sgd(const float* value, const float* gradient, const float* buffer, float* nextValue, float* nextBuffer,

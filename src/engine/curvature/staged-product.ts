@@ -9,6 +9,8 @@ export interface ProductStage {
   backward(u: tf.Tensor, t: tf.Tensor | null): tf.Tensor;
   /** Whether `backward` looks at t. */
   readonly hasResidual: boolean;
+  /** `backward` without a residual, and its sums over positions, [V, N, o], where they come in passing. */
+  backwardWithSums?(u: tf.Tensor): { readonly dx: tf.Tensor; readonly sums: tf.Tensor | undefined };
   /** The same as a matrix or a diagonal; absent: it is neither. */
   asMatrix?(): MatrixStage;
 }

@@ -11,10 +11,17 @@ import * as fused from '../fused-curvature.js';
 import * as tf from '../tf.js';
 import { pickCells, spreadCells } from './chosen-cells.js';
 import { convolve, convolveTransposed, correlate } from './convolution.js';
+import type { ElementwiseByOutput, OutputSaved } from './known-by-output.js';
 import { onPictures, vectorsFirst, vectorsLast } from './leading.js';
 
 export type { ChosenPlacements } from '../fused-curvature.js';
 type ChosenPlacements = fused.ChosenPlacements;
+
+/** The activation that a convolution's input comes from, at a forward pass. */
+export interface ActivationBefore {
+  readonly layer: ElementwiseByOutput;
+  readonly saved: OutputSaved;
+}
 
 /** Products with one choice, as many as are wanted: what a backend has to prepare for them it prepares once. */
 export class ChosenConvolution {
@@ -36,11 +43,18 @@ export class ChosenConvolution {
     this.#isFused = hasChosenKernels(chosen, placements);
   }
 
-  /** The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O]. */
-  convolve(x: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+  /**
+   * The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O].
+   *
+   * @param before  of phi' x instead: x are tangents at its input
+   */
+  convolve(x: tf.Tensor, weight: tf.Tensor, before: ActivationBefore | null = null): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveChosen(x, weight, this.#forKernels(), placements) : null;
+    const one = this.#isFused
+      ? fused.convolveChosen(x, weight, this.#forKernels(), placements, before && passOf(before))
+      : null;
     if (one) return one;
+    if (before) return tf.scoped(() => this.convolve(before.layer.inputJvp(before.saved, x), weight));
     if (chosen.size === 0) {
       return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
     }
@@ -54,16 +68,35 @@ export class ChosenConvolution {
     });
   }
 
-  /** The adjoint of `convolve` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C]. */
-  convolveTransposed(dy: tf.Tensor, weight: tf.Tensor): tf.Tensor {
+  /** The adjoint of `convolve` in x: dy [V?, N, pH, pW, O] to [V?, N, H, W, C], times phi' if there is an activation before. */
+  convolveTransposed(dy: tf.Tensor, weight: tf.Tensor, before: ActivationBefore | null = null): tf.Tensor {
+    return this.#transposed(dy, weight, before, false)[0]!;
+  }
+
+  /** The same, and its sums over H and W, [V?, N, C], where a kernel has them in passing. */
+  convolveTransposedWithSums(
+    dy: tf.Tensor,
+    weight: tf.Tensor,
+    before: ActivationBefore | null = null,
+  ): { dx: tf.Tensor; sums: tf.Tensor | undefined } {
+    const [dx, sums] = this.#transposed(dy, weight, before, true);
+    return { dx: dx!, sums };
+  }
+
+  #transposed(dy: tf.Tensor, weight: tf.Tensor, before: ActivationBefore | null, withSums: boolean): tf.Tensor[] {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.convolveTransposedChosen(dy, weight, this.#forKernels(), placements) : null;
-    if (one) return one;
+    const fusedResults = this.#isFused
+      ? fused.convolveTransposedChosen(dy, weight, this.#forKernels(), placements, before && passOf(before), withSums)
+      : null;
+    if (fusedResults) return fusedResults;
     const { convolution, pooling } = placements;
-    if (chosen.size === 0) return tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0]);
-    return tf.scoped(() =>
-      onPictures(dy, (cells) => convolveTransposed(spreadCells(cells, chosen, pooling), weight, convolution)),
-    );
+    return tf.scoped(() => {
+      const back =
+        chosen.size === 0
+          ? tf.zeros([...dy.shape.slice(0, -3), ...convolution.input, weight.shape[2] ?? 0])
+          : onPictures(dy, (cells) => convolveTransposed(spreadCells(cells, chosen, pooling), weight, convolution));
+      return [before ? before.layer.inputJvp(before.saved, back) : back];
+    });
   }
 
   /** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
@@ -94,6 +127,10 @@ export class ChosenConvolution {
     if (places && !prepared) tf.keep(places);
     return (this.#tensors = { chosen, ...(places && { places }) });
   }
+}
+
+function passOf({ layer, saved }: ActivationBefore): fused.ActivationPass {
+  return { activation: layer.activation, output: saved.output };
 }
 
 /** What kernels prepare for their products with one choice; null: they need nothing. The caller's. */

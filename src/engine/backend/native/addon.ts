@@ -212,13 +212,19 @@ export interface Addon {
     y: Float32Array,
     xs: number,
     ws: number,
+    outputBefore: Float32Array | null,
+    activationBefore: Ordinal,
   ): void;
+  /** `sums`: dx summed over cells, if not null. */
   convolveTransposedChosen(
     dy: Float32Array,
     weights: Float32Array,
     places: Int32Array,
     dx: Float32Array,
+    sums: Float32Array | null,
     vectors: number,
+    outputBefore: Float32Array | null,
+    activationBefore: Ordinal,
   ): void;
   /** Without places: at all cells. */
   correlateChosen(

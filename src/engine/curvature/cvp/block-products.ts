@@ -59,20 +59,11 @@ export class BlockProducts {
 
   #build(): tf.Tensor {
     const { layer, map } = this;
-    const factor = this.cascade.at(layer.at);
-    const { input, window } = layer;
+    const { input, window, at } = layer;
     const rows =
-      map.name === 'bias' ? positionSums(factor) : gradientRows(input, factor, window!.convolution, window!.pooled);
+      map.name === 'bias'
+        ? this.cascade.sumsAt(at)
+        : gradientRows(input, this.cascade.at(at), window!.convolution, window!.pooled);
     return this.#route === 'square' ? gram(rows) : rows;
   }
-}
-
-/** V [r, N, ...positions, o] summed over positions, [r N, o]. */
-function positionSums(factor: tf.Tensor): tf.Tensor {
-  const [rank = 0, samples = 0, ...rest] = factor.shape;
-  const outputs = rest.pop() ?? 1;
-  const positions = tf.util.sizeFromShape(rest);
-  return positions === 1
-    ? tf.reshape(factor, [rank * samples, outputs])
-    : tf.sum(tf.reshape(factor, [rank * samples, positions, outputs]), 1);
 }

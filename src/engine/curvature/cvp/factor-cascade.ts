@@ -8,6 +8,8 @@ import type { ProductStage } from '../staged-product.js';
  */
 export class FactorCascade {
   readonly #kept = new Map<number, tf.Tensor>();
+  /** Sums over positions of some of them, [r, N, o]. */
+  readonly #sums = new Map<number, tf.Tensor>();
   /** r */
   readonly rank: number;
 
@@ -32,7 +34,7 @@ export class FactorCascade {
     const made = tf.scoped(() => {
       let v = this.#kept.get(from) ?? tf.transpose(this.factor, [2, 0, 1]);
       for (let l = from - 1; l >= stage; l--) {
-        const next = this.stages[l]!.backward(v, null);
+        const next = this.#back(l, v, l === stage);
         if (l + 1 !== from || !this.#kept.has(from)) v.dispose();
         v = next;
       }
@@ -42,12 +44,35 @@ export class FactorCascade {
     return made;
   }
 
+  /** V at the input of a stage, summed over positions: [r N, o]. */
+  sumsAt(stage: number): tf.Tensor {
+    const factor = this.at(stage);
+    const [samples = 0, outputs = 1] = [factor.shape[1], factor.shape.at(-1)];
+    const rows = this.rank * samples;
+    const known = this.#sums.get(stage);
+    if (known) return tf.reshape(known, [rows, outputs]);
+    const positions = tf.util.sizeFromShape(factor.shape.slice(2, -1));
+    return positions === 1
+      ? tf.reshape(factor, [rows, outputs])
+      : tf.sum(tf.reshape(factor, [rows, positions, outputs]), 1);
+  }
+
+  #back(l: number, v: tf.Tensor, withSums: boolean): tf.Tensor {
+    const stage = this.stages[l]!;
+    if (!withSums || !stage.backwardWithSums) return stage.backward(v, null);
+    const { dx, sums } = stage.backwardWithSums(v);
+    if (sums) this.#sums.set(l, tf.keep(sums));
+    return dx;
+  }
+
   /** Free what is above a stage; it is made again from the output if it is asked for once more. */
   releaseAbove(stage: number): void {
     for (const [l, v] of this.#kept) {
       if (l <= stage) continue;
       v.dispose();
       this.#kept.delete(l);
+      this.#sums.get(l)?.dispose();
+      this.#sums.delete(l);
     }
   }
 

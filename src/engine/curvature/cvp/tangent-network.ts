@@ -1,6 +1,6 @@
 import { Conv2d } from '../../nn/conv2d.js';
 import { pickCells, spreadCells } from '../../nn/chosen-cells.js';
-import { ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
+import { type ActivationBefore, ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
 import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
 import { everywhere } from '../../nn/leading.js';
@@ -63,19 +63,21 @@ export class TangentNetwork {
 
   constructor(private readonly linearization: Linearization) {
     const layers: ParameterLayer[] = [];
-    const stages: ProductStage[] = [];
+    const stages: NetworkStage[] = [];
     const all = linearization.stages;
     for (let l = 0; l < all.length;) {
       const chosen = chosenStages(all, l);
       if (chosen) this.#convolutions.push(chosen.convolution);
-      const links = chosen ? this.#chosenStages(chosen) : [plainStage(all[l]!)];
-      const [map, ...rest] = links;
       // Nothing enters before the first layer, so its own map is never asked for.
-      if (l > 0) stages.push(map!);
+      if (l > 0) {
+        const before = chosen && stages.at(-1)?.activation;
+        if (before) stages.pop();
+        stages.push(chosen ? chosenMap(chosen, before ?? null) : plainStage(all[l]!));
+      }
       if (all[l]!.layer.parameters.length > 0) {
         layers.push(chosen ? this.#chosenLayer(chosen, stages.length) : plainLayer(all[l]!, stages.length));
       }
-      stages.push(...rest);
+      if (chosen) stages.push(this.#chosenActivation(chosen.group, chosen.activation));
       l += chosen ? chosen.group.length : 1;
     }
     this.layers = layers;
@@ -99,18 +101,7 @@ export class TangentNetwork {
     return own;
   }
 
-  /** The convolution at the chosen cells, then the activation there. */
-  #chosenStages({ stage, group, activation, convolution }: ChosenStages): ProductStage[] {
-    const [weight] = stage.values;
-    const map: ProductStage = {
-      forward: (t) => convolution.convolve(t, weight!),
-      backward: (u) => convolution.convolveTransposed(u, weight!),
-      hasResidual: false,
-    };
-    return [map, this.#chosenActivation(group, activation)];
-  }
-
-  #chosenActivation(group: PooledConvolution, stage: Stage): ProductStage {
+  #chosenActivation(group: PooledConvolution, stage: Stage): NetworkStage {
     const { secondOrder } = this.linearization;
     const { chosen: cells } = group.pooled;
     const { pooling } = group.placements;
@@ -180,7 +171,23 @@ function overlaps({ kernel, stride, dilation }: ChosenPlacements['pooling']): bo
   return ([0, 1] as const).some((axis) => (kernel[axis] - 1) * dilation[axis] + 1 > stride[axis]);
 }
 
-function plainStage(stage: Stage): ProductStage {
+/** A stage that may be an activation alone, which a convolution behind it can take over. */
+interface NetworkStage extends ProductStage {
+  readonly activation?: ActivationBefore;
+}
+
+/** The convolution at the chosen cells, with the activation before it if there is one. */
+function chosenMap({ stage, convolution }: ChosenStages, before: ActivationBefore | null): ProductStage {
+  const [weight] = stage.values;
+  return {
+    forward: (t) => convolution.convolve(t, weight!, before),
+    backward: (u) => convolution.convolveTransposed(u, weight!, before),
+    backwardWithSums: (u) => convolution.convolveTransposedWithSums(u, weight!, before),
+    hasResidual: false,
+  };
+}
+
+function plainStage(stage: Stage): NetworkStage {
   if ('derivative' in stage.layer) {
     const { layer, saved, residual } = stage;
     return elementwiseStage({ layer: layer as ElementwiseLayer, saved, mask: null }, residual);
@@ -212,7 +219,7 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
 }
 
 /** @param residual  of the cells that the activation is for; 0 where its mask is */
-function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | null): ProductStage {
+function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | null): NetworkStage {
   const { layer, saved, mask } = activation;
   const derivative = (t: tf.Tensor): tf.Tensor => maskedJvp(activation, t);
   return {
@@ -225,5 +232,8 @@ function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | nu
       return tf.add(derivative(u), tf.mul(residual, t));
     },
     hasResidual: residual !== null,
+    ...(layer instanceof ElementwiseByOutput &&
+      !mask &&
+      !residual && { activation: { layer, saved: saved as OutputSaved } }),
   };
 }

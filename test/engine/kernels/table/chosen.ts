@@ -1,11 +1,20 @@
 import * as fused from '../../../../src/engine/fused-curvature.js';
-import { ChosenConvolution, type ChosenPlacements } from '../../../../src/engine/nn/chosen-convolution.js';
+import {
+  type ActivationBefore,
+  ChosenConvolution,
+  type ChosenPlacements,
+} from '../../../../src/engine/nn/chosen-convolution.js';
+import { fusesDerivatives, type KnownByOutput } from '../../../../src/engine/fused.js';
 import { gradientRows } from '../../../../src/engine/nn/gradient-rows.js';
+import type { ElementwiseByOutput } from '../../../../src/engine/nn/known-by-output.js';
+import { Relu } from '../../../../src/engine/nn/relu.js';
+import { Sigmoid } from '../../../../src/engine/nn/sigmoid.js';
+import { Tanh } from '../../../../src/engine/nn/tanh.js';
 import { placeWindow, windowOf } from '../../../../src/engine/nn/window.js';
-import type * as tf from '../../../../src/engine/tf.js';
+import * as tf from '../../../../src/engine/tf.js';
 import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
-import { both } from './curvature.js';
+import { activationOf, both, firstDerivatives } from './curvature.js';
 
 /* Convolutions at the cells that pooling chose (src/engine/nn/chosen-convolution.ts). */
 
@@ -20,13 +29,46 @@ const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacement
 function secondProduct(
   { chosen, x, weight }: Readonly<Record<string, tf.Tensor>>,
   attrs: Readonly<Record<string, unknown>>,
-  product: (convolution: ChosenConvolution) => tf.Tensor,
-): tf.Tensor {
+  product: (convolution: ChosenConvolution) => tf.Tensor | tf.Tensor[],
+): tf.Tensor | tf.Tensor[] {
   const convolution = new ChosenConvolution(chosen!, placementsOf(attrs), x?.shape.at(-1) ?? weight!.shape.at(-2)!);
-  product(convolution).dispose();
-  const second = product(convolution);
+  tf.dispose(tf.scoped(() => product(convolution)));
+  const second = tf.scoped(() => product(convolution));
   convolution.dispose();
   return second;
+}
+
+const layers: Record<KnownByOutput, ElementwiseByOutput> = {
+  Sigmoid: new Sigmoid(),
+  Tanh: new Tanh(),
+  Relu: new Relu(),
+};
+
+/** An activation before the convolution, of pictures of this shape, or none. */
+function drawBefore(
+  draw: Draw,
+  shape: readonly number[],
+): { inputs: Record<string, Input>; attrs: { activation?: string } } {
+  const activation = draw.pick([null, ...(Object.keys(layers) as KnownByOutput[])]);
+  return activation
+    ? { inputs: { before: draw.float(shape, 'moderate') }, attrs: { activation } }
+    : { inputs: {}, attrs: {} };
+}
+
+function beforeOf(
+  { before }: Readonly<Record<string, tf.Tensor>>,
+  attrs: Readonly<Record<string, unknown>>,
+): ActivationBefore | null {
+  if (!before) return null;
+  const layer = layers[activationOf(attrs)];
+  const saved = { output: before };
+  return { layer, saved: fusesDerivatives() ? saved : { ...saved, derivative: layer.derivative(saved) } };
+}
+
+/** phi' of the activation before at element i of a picture. */
+function derivativeAt(call: KernelCase, i: number): number {
+  const { before } = named(call);
+  return before ? firstDerivatives[activationOf(call.attrs!)](before.values[i]!) : 1;
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
@@ -122,6 +164,15 @@ function sums(
   return [{ shape, dtype: 'float32', values: Float32Array.from(total) }];
 }
 
+/** [V?, N, H, W, C] summed over H and W. */
+function overCells({ shape, values }: Numbers): Numbers {
+  const [height = 0, width = 0, channels = 0] = shape.slice(-3);
+  const sumsShape = [...shape.slice(0, -3), channels];
+  const total = new Float64Array(sizeOf(sumsShape));
+  values.forEach((value, i) => (total[floor(i / (height * width * channels)) * channels + (i % channels)]! += value));
+  return { shape: sumsShape, dtype: 'float32', values: Float32Array.from(total) };
+}
+
 /** Element i of vector v, of an operand that may have none. */
 const of = (input: Input, rank: number, v: number, i: number): number =>
   input.values[input.shape.length > rank ? (v * input.values.length) / input.shape[0]! + i : i]!;
@@ -132,19 +183,21 @@ const convolution: Omit<Kernel, 'name' | 'op'> = {
   draw: (draw) => {
     const { placements, x, weight, chosen, vectors } = setting(draw);
     const ofWeights = draw.flag();
+    const before = drawBefore(draw, x);
     const inputs = {
+      ...before.inputs,
       x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate'),
       weight: draw.float([...(ofWeights ? vectors : []), ...weight], 'moderate'),
       chosen,
     };
-    return { inputs, attrs: { ...placements } };
+    return { inputs, attrs: { ...placements, ...before.attrs } };
   },
   reference: (call) => {
     const { x, weight, chosen } = named(call);
     const vectors = [...x!.shape.slice(0, -4), ...weight!.shape.slice(0, -4)];
     const size = sizeOf(chosen!.shape);
     return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, x!.shape.slice(-4), (total, v, r, p, k) => {
-      total[v * size + r]! += of(x!, 4, v, p) * of(weight!, 4, v, k);
+      total[v * size + r]! += derivativeAt(call, p) * of(x!, 4, v, p) * of(weight!, 4, v, k);
     });
   },
 };
@@ -155,10 +208,11 @@ export const chosenKernels: readonly Kernel[] = [
     name: 'HbpChosenPlaces',
     because: 'only kernels can read what it makes',
     backends: ['native'],
-    op: ({ x, weight, chosen }, attrs) => {
+    op: ({ x, weight, chosen, before }, attrs) => {
       const placements = placementsOf(attrs);
       const places = fused.chosenPlaces(chosen!, placements, x!.shape.at(-1)!)!;
-      const result = fused.convolveChosen(x!, weight!, { chosen: chosen!, places }, placements)!;
+      const pass = before ? { activation: activationOf(attrs), output: before } : null;
+      const result = fused.convolveChosen(x!, weight!, { chosen: chosen!, places }, placements, pass)!;
       places.dispose();
       return result;
     },
@@ -166,31 +220,43 @@ export const chosenKernels: readonly Kernel[] = [
   ...both(
     'HbpConvolveChosen',
     (inputs, attrs) =>
-      secondProduct(inputs, attrs, (convolution) => convolution.convolve(inputs['x']!, inputs['weight']!)),
+      secondProduct(inputs, attrs, (convolution) =>
+        convolution.convolve(inputs['x']!, inputs['weight']!, beforeOf(inputs, attrs)),
+      ),
     convolution,
   ),
   ...both(
     'HbpConvolveTransposedChosen',
     (inputs, attrs) =>
-      secondProduct(inputs, attrs, (convolution) => convolution.convolveTransposed(inputs['dy']!, inputs['weight']!)),
+      secondProduct(inputs, attrs, (convolution) => {
+        const [dy, weight, before] = [inputs['dy']!, inputs['weight']!, beforeOf(inputs, attrs)];
+        if (!attrs['sums']) return convolution.convolveTransposed(dy, weight, before);
+        const { dx, sums } = convolution.convolveTransposedWithSums(dy, weight, before);
+        // wasm cannot sum over no pictures.
+        const empty = (): tf.Tensor => tf.zeros([...dx.shape.slice(0, -3), dx.shape.at(-1)!]);
+        return [dx, sums ?? (dx.size > 0 ? tf.sum(dx, [dx.rank - 3, dx.rank - 2]) : empty())];
+      }),
     {
       tolerance: 'sum',
       draw: (draw) => {
-        const { placements, y, weight, chosen, vectors } = setting(draw);
+        const { placements, x, y, weight, chosen, vectors } = setting(draw);
+        const before = drawBefore(draw, x);
         const inputs = {
+          ...before.inputs,
           dy: draw.float([...vectors, ...y], 'moderate'),
           weight: draw.float(weight, 'moderate'),
           chosen,
         };
-        return { inputs, attrs: { ...placements } };
+        return { inputs, attrs: { ...placements, ...before.attrs, sums: draw.flag() } };
       },
       reference: (call) => {
         const { dy, weight, chosen } = named(call);
         const x = [chosen!.shape[0]!, ...placementsOf(call.attrs!).convolution.input, weight!.shape[2]!];
         const size = sizeOf(x);
-        return sums(call, [...dy!.shape.slice(0, -4), ...x], chosen!.shape, x, (total, v, r, p, k) => {
-          total[v * size + p]! += of(dy!, 4, v, r) * weight!.values[k]!;
+        const [dx] = sums(call, [...dy!.shape.slice(0, -4), ...x], chosen!.shape, x, (total, v, r, p, k) => {
+          total[v * size + p]! += derivativeAt(call, p) * of(dy!, 4, v, r) * weight!.values[k]!;
         });
+        return call.attrs!['sums'] ? [dx!, overCells(dx!)] : [dx!];
       },
     },
   ),

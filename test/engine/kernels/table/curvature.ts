@@ -28,10 +28,11 @@ export function both(name: string, op: NonNullable<Kernel['op']>, row: Row): Ker
   return [{ ...row, name, because, backends: ['native'] }, composed];
 }
 
-const activationOf = (attrs: Readonly<Record<string, unknown>>): KnownByOutput => attrs['activation'] as KnownByOutput;
+export const activationOf = (attrs: Readonly<Record<string, unknown>>): KnownByOutput =>
+  attrs['activation'] as KnownByOutput;
 
 /** Derivatives as functions of the output y. */
-const first = {
+export const firstDerivatives = {
   Sigmoid: (y: number) => y * (1 - y),
   Tanh: (y: number) => 1 - y * y,
   Relu: (y: number) => (y > 0 ? 1 : 0),
@@ -206,7 +207,7 @@ const links: Kernel[] = [
         const activation = activationOf(call.attrs!);
         const [means, sums] = [new Float64Array(n), new Float64Array(n)];
         output!.values.forEach((y, at) => {
-          means[at % n]! += first[activation](y);
+          means[at % n]! += firstDerivatives[activation](y);
           sums[at % n]! += second[activation](y) * gradient!.values[at]!;
         });
         return [
@@ -237,7 +238,7 @@ const links: Kernel[] = [
         const activation = activationOf(call.attrs!);
         const values = Array.from(u!.values, (value, at) => {
           const i = at % output!.values.length;
-          return first[activation](output!.values[i]!) * value + residual!.values[i]! * t!.values[at]!;
+          return firstDerivatives[activation](output!.values[i]!) * value + residual!.values[i]! * t!.values[at]!;
         });
         return [float32(u!.shape, values)];
       },

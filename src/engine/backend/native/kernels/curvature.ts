@@ -138,6 +138,17 @@ function withPlaces(
   if (!places) backend.disposeData(found.dataId);
 }
 
+/** The activation that a convolution's input comes from, if one is told: its output and its number. */
+function before({
+  inputs,
+  attrs,
+  backend,
+}: Parameters<NativeKernel>[0]): readonly [output: Float32Array | null, activation: number] {
+  const { before: output } = inputs as { before?: tf.TensorInfo };
+  const { activation } = backend.addon.names;
+  return output ? [backend.floats(output), ordinal(activation, attrs['activation'] as string)] : [null, 0];
+}
+
 /** x [V?, N, H, W, C] and a weight [V?, kh, kw, C, O], of which one has vectors at most. */
 const convolveChosen: NativeKernel = (call) => {
   const { backend } = call;
@@ -146,23 +157,31 @@ const convolveChosen: NativeKernel = (call) => {
   if (sizeOf(y.shape) === 0) return y;
   const [input, w, result] = [backend.floats(x), backend.floats(weight), backend.floats(y)];
   withPlaces(call, weight.shape.at(-2)!, (places) => {
-    backend.addon.convolveChosen(input, w, places, result, vectorsOf(x), vectorsOf(weight));
+    backend.addon.convolveChosen(input, w, places, result, vectorsOf(x), vectorsOf(weight), ...before(call));
   });
   return y;
 };
 
+/** dx, and its sums over cells [V?, N, C] if `sums` asks for them. */
 const convolveTransposedChosen: NativeKernel = (call) => {
-  const { backend } = call;
+  const { backend, attrs } = call;
   const { dy, weight } = call.inputs as Record<'dy' | 'weight', tf.TensorInfo>;
-  const { convolution } = call.attrs as unknown as ChosenPlacements;
+  const { convolution } = attrs as unknown as ChosenPlacements;
   const channels = weight.shape[2]!;
-  const dx = backend.empty([...dy.shape.slice(0, -3), ...convolution.input, channels], 'float32');
-  if (sizeOf(dx.shape) === 0) return dx;
+  const vectors = dy.shape.slice(0, -3);
+  const dx = backend.empty([...vectors, ...convolution.input, channels], 'float32');
+  const sums = attrs['sums'] ? backend.empty([...vectors, channels], 'float32') : null;
+  const results = sums ? [dx, sums] : dx;
+  if (sizeOf(dx.shape) === 0) {
+    if (sums) backend.floats(sums).fill(0);
+    return results;
+  }
   const [gradient, w, result] = [backend.floats(dy), backend.floats(weight), backend.floats(dx)];
+  const total = sums && backend.floats(sums);
   withPlaces(call, channels, (places) => {
-    backend.addon.convolveTransposedChosen(gradient, w, places, result, vectorsOf(dy));
+    backend.addon.convolveTransposedChosen(gradient, w, places, result, total, vectorsOf(dy), ...before(call));
   });
-  return dx;
+  return results;
 };
 
 const correlateChosen: NativeKernel = (call) => {
