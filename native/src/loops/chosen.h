@@ -85,16 +85,27 @@ static inline void putFloat(const Row& row, int64_t cell, int64_t k, int64_t in,
 }
 
 static inline void putCells(const Row& row, int64_t width, int64_t in, const float* from) {
-  if (!row.derivatives && !row.sums && !row.past) {
-    std::memcpy(row.to, from, width * in * sizeof(float));
+  if (row.sums) {
+    for (int64_t x = 0; x < width; x++, from += in) {
+      if (in % kLanes == 0) {
+        for (int64_t k = 0; k < in; k += kLanes) putFloats(row, x, k, in, load(from + k));
+      } else {
+        for (int64_t k = 0; k < in; k++) putFloat(row, x, k, in, from[k]);
+      }
+    }
     return;
   }
-  for (int64_t x = 0; x < width; x++, from += in) {
-    if (in % kLanes == 0) {
-      for (int64_t k = 0; k < in; k += kLanes) putFloats(row, x, k, in, load(from + k));
+  const int64_t length = width * in;
+  if (row.past) {
+    if (row.derivatives) {
+      for (int64_t k = 0; k < length; k += kLanes) stream(row.to + k, load(from + k) * load(row.derivatives + k));
     } else {
-      for (int64_t k = 0; k < in; k++) putFloat(row, x, k, in, from[k]);
+      for (int64_t k = 0; k < length; k += kLanes) stream(row.to + k, load(from + k));
     }
+  } else if (row.derivatives) {
+    eachVector(length, [&](int64_t k, auto get, auto put) { put(row.to + k, get(from + k) * get(row.derivatives + k)); });
+  } else {
+    std::memcpy(row.to, from, length * sizeof(float));
   }
 }
 

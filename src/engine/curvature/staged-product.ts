@@ -9,6 +9,8 @@ export interface ProductStage {
   backward(u: tf.Tensor, t: tf.Tensor | null): tf.Tensor;
   /** Whether `backward` looks at t. */
   readonly hasResidual: boolean;
+  /** Whether results are much smaller than tangents: what meets before is joined behind, which copies less. */
+  readonly shrinks?: boolean;
   /** `backward` without a residual, and its sums over positions, [V, N, o], where they come in passing. */
   backwardWithSums?(u: tf.Tensor): { readonly dx: tf.Tensor; readonly sums: tf.Tensor | undefined };
   /** The same as a matrix or a diagonal; absent: it is neither. */
@@ -41,47 +43,53 @@ export class StagedProduct implements SharedProduct {
   /** R_at t for every entry; runs in a tidy, and frees what it can on the way. */
   multiply(entries: readonly Entry[]): tf.Tensor[] {
     const results: tf.Tensor[] = [];
-    const first = Math.min(...entries.map(({ at }) => at));
-    /** R_l on the tangents that come from before and those that enter here; takes `t` over. */
-    const through = (l: number, t: tf.Tensor | null): tf.Tensor | null => {
+    /** R_l on each of the tangents that come from before, which it takes over, and on those that enter here. */
+    const through = (l: number, arrived: readonly tf.Tensor[]): tf.Tensor[] => {
       const here = entries.flatMap(({ at }, i) => (at === l ? [i] : []));
-      const entering = here.map((i) => entries[i]!.tangents);
-      const all = [...(t ? [t] : []), ...entering];
-      const joined = all.length === 1 ? tf.view(all[0]!) : tf.concat(all, 0);
-      t?.dispose();
-      const curved = this.#past(l, joined, through);
-      if (all.length === 1) {
-        if (!t) results[here[0]!] = curved;
-        return t && curved;
-      }
-      const parts = tf.split(
-        curved,
-        all.map(({ shape }) => shape[0]),
-        0,
-      );
-      curved.dispose();
-      const arrived = t ? parts.shift()! : null;
-      here.forEach((i, k) => (results[i] = parts[k]!));
-      return arrived;
+      const all = [...arrived, ...here.map((i) => tf.view(entries[i]!.tangents))];
+      const curved =
+        this.stages[l]?.shrinks || all.length === 1 ? this.#past(l, all, through) : this.#joined(l, all, through);
+      here.forEach((i, k) => (results[i] = curved[arrived.length + k]!));
+      return curved.slice(0, arrived.length);
     };
-    through(first, null);
+    through(Math.min(...entries.map(({ at }) => at)), []);
     return results;
   }
 
-  /** Takes `joined` over. */
-  #past(l: number, joined: tf.Tensor, through: (l: number, t: tf.Tensor) => tf.Tensor | null): tf.Tensor {
+  /** As one through this stage. */
+  #joined(l: number, all: readonly tf.Tensor[], through: Through): tf.Tensor[] {
+    const joined = tf.concat([...all], 0);
+    tf.dispose([...all]);
+    const [curved] = this.#past(l, [joined], through);
+    const sizes = all.map(({ shape }) => shape[0]);
+    const parts = tf.split(curved!, sizes, 0);
+    curved!.dispose();
+    return parts;
+  }
+
+  /** Each by itself through this stage. Takes them over. */
+  #past(l: number, all: readonly tf.Tensor[], through: Through): tf.Tensor[] {
     const stage = this.stages[l];
     if (!stage) {
-      const curved = this.head(joined);
-      joined.dispose();
-      return curved;
+      return all.map((t) => {
+        const curved = this.head(t);
+        t.dispose();
+        return curved;
+      });
     }
-    const onwards = stage.forward(joined);
-    if (!stage.hasResidual) joined.dispose();
-    const back = through(l + 1, onwards)!;
-    const curved = stage.backward(back, stage.hasResidual ? joined : null);
-    back.dispose();
-    if (stage.hasResidual) joined.dispose();
-    return curved;
+    const onwards = all.map((t) => {
+      const next = stage.forward(t);
+      if (!stage.hasResidual) t.dispose();
+      return next;
+    });
+    return through(l + 1, onwards).map((back, i) => {
+      const curved = stage.backward(back, stage.hasResidual ? all[i]! : null);
+      back.dispose();
+      if (stage.hasResidual) all[i]!.dispose();
+      return curved;
+    });
   }
 }
+
+/** What is behind a stage, see `multiply`. */
+type Through = (l: number, arrived: readonly tf.Tensor[]) => tf.Tensor[];

@@ -177,13 +177,14 @@ interface NetworkStage extends ProductStage {
 }
 
 /** The convolution at the chosen cells, with the activation before it if there is one. */
-function chosenMap({ stage, convolution }: ChosenStages, before: ActivationBefore | null): ProductStage {
+function chosenMap({ stage, group, convolution }: ChosenStages, before: ActivationBefore | null): ProductStage {
   const [weight] = stage.values;
   return {
     forward: (t) => convolution.convolve(t, weight!, before),
     backward: (u) => convolution.convolveTransposed(u, weight!, before),
     backwardWithSums: (u) => convolution.convolveTransposedWithSums(u, weight!, before),
     hasResidual: false,
+    shrinks: 2 * group.pooled.chosen.size <= group.input.size,
   };
 }
 
