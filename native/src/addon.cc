@@ -282,7 +282,15 @@ void ConvolveTransposedChosen(const Info& i) {
   loops->convolveTransposedChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3),
                                   floats(i, 4), whole(i, 5), before(i, 6));
 }
+/** One with windows of one cell at all cells as what it is. */
+hbp::Convolution wholeOf(const hbp::ChosenConvolution& c) {
+  const hbp::Windows& p = c.pooling;
+  return {p.n, c.height, c.width, c.in, p.height, p.width, p.channels, c.kernelHeight, c.kernelWidth, 1, 1, 1, 1, c.top,
+          p.height - 1 + c.kernelHeight - c.height - c.top, c.left, p.width - 1 + c.kernelWidth - c.width - c.left};
+}
 void CorrelateChosen(const Info& i) {
+  const bool each = flag(i, 5), isWhole = dataOf<uint16_t>(i, 2) == nullptr;
+  if (each && isWhole && hbp::convolveBackwardSamples(wholeOf(chosenConvolution()), floats(i, 0), floats(i, 1), floats(i, 3), whole(i, 4))) return;
   loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),
                          flag(i, 5));
 }

@@ -14,6 +14,8 @@ bool isForAmx(const Convolution&) { return false; }
 bool convolveByAmx(const Convolution&, const float*, const float*, const float*, float*, int64_t) { return false; }
 bool isCorrelatedByAmx(const Convolution&) { return false; }
 bool correlateByAmx(const Convolution&, const float*, const float*, float*, int64_t) { return false; }
+bool areSamplesForAmx(const Convolution&, int64_t) { return false; }
+bool correlateSamplesByAmx(const Convolution&, const float*, const float*, float*, int64_t, int64_t) { return false; }
 }  // namespace hbp
 
 #else

@@ -34,4 +34,9 @@ bool isCorrelatedByAmx(const Convolution& c);
 /** dw [kernelHeight, kernelWidth, in, out] = the gradient of <dy, convolution of x with w> for w. As above. */
 bool correlateByAmx(const Convolution& c, const float* x, const float* dy, float* dw, int64_t threads);
 
+/** Whether the next one is worth the unit: as above, or with patches of 64 numbers at most. */
+bool areSamplesForAmx(const Convolution& c, int64_t vectors);
+/** The same for each sample by itself: dy [vectors, n, ...] to rows [vectors, n, kernelHeight, kernelWidth, in, out]. As above. */
+bool correlateSamplesByAmx(const Convolution& c, const float* x, const float* dy, float* rows, int64_t vectors, int64_t threads);
+
 }  // namespace hbp

@@ -596,6 +596,11 @@ void convolveBackwardWeights(const Convolution& c, const float* x, const float* 
   run(p, true, dw, {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}}, DNNL_ARG_DIFF_WEIGHTS);
 }
 
+bool convolveBackwardSamples(const Convolution& c, const float* x, const float* dy, float* rows, int64_t vectors) {
+  const SignalsHeld signals(vectors * multiplications(c));
+  return amxIsUsed && areSamplesForAmx(c, vectors) && correlateSamplesByAmx(c, x, dy, rows, vectors, currentThreads());
+}
+
 const char* dnnlVersion() {
   static const std::string text = [] {
     const dnnl_version_t* v = dnnl_version();

@@ -40,6 +40,11 @@ void convolve(const Convolution& shape, const float* x, const float* w, const fl
 void convolveBackwardData(const Convolution& shape, const float* dy, const float* w, float* dx);
 /** The adjoint in w. */
 void convolveBackwardWeights(const Convolution& shape, const float* x, const float* dy, float* dw);
+/**
+ * The same for each sample of x and each vector of dy [vectors, n, ...] by itself: [vectors, n, kernelHeight, kernelWidth, in, out].
+ * False where the loops are to do it.
+ */
+bool convolveBackwardSamples(const Convolution& shape, const float* x, const float* dy, float* rows, int64_t vectors);
 
 /** Version of the oneDNN library that is loaded, and the instruction set that it uses. */
 const char* dnnlVersion();

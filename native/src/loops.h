@@ -43,13 +43,13 @@ struct Windows {
   int64_t kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, top, left;
 };
 
-/** A convolution of pictures [n, height, width, in] (stride 1) whose results `pooling` has windows on. */
 /** The activation with this output [n, height, width, in] before a convolution: tangents go through it, too. Null: none. */
 struct Before {
   const float* output;
   Activation phi;
 };
 
+/** A convolution of pictures [n, height, width, in] (stride 1) whose results `pooling` has windows on. */
 struct ChosenConvolution {
   Windows pooling;
   int64_t height, width, in, kernelHeight, kernelWidth, top, left;

@@ -66,9 +66,6 @@ static void splitPicture(const Patches& p, const float* x, uint16_t* planes, Lar
   }
 }
 
-/** Results of so many floats would have left the caches before somebody reads them, as in loops/simd.h. */
-constexpr int64_t kStreamed = 1 << 22;
-
 /** Tiles of a result at a time; the same weights serve them. */
 constexpr int64_t kTogether = 4;
 

@@ -45,11 +45,16 @@ struct Correlation {
   /** Bytes of one part of 16 channels, and of a copy of them all. */
   int64_t partBytes() const { return pairs * kLine; }
   int64_t copyBytes() const { return in / kRows * kParts * partBytes(); }
+  int64_t copiesBytes() const { return 2 * copyBytes(); }
   int64_t gradientBytes() const { return steps * (out / kRows) * kParts * kTile; }
-  int64_t pictureBytes() const { return 2 * copyBytes() + gradientBytes(); }
-  /** At least as many pieces as a picture is copied in. */
-  int64_t mostPieces() const {
-    return height * (in / kRows) * ((width + 2) / (2 * kPairs) + 2) + steps * (out / kRows) * (kRows + kParts);
+  /** At least as many pieces as a picture, and its gradients, are copied in. */
+  int64_t mostInputPieces() const { return height * (in / kRows) * ((width + 2) / (2 * kPairs) + 2); }
+  int64_t mostGradientPieces() const { return steps * (out / kRows) * (kRows + kParts); }
+  /** Groups of products that are summed up at a time. */
+  int64_t groups() const { return (products + together - 1) / together * (out / kRows); }
+  /** A product's first weight. */
+  int64_t weightOf(int64_t product) const {
+    return ((product / columns / (in / kRows) * columns + product % columns) * in + product / columns % (in / kRows) * kRows) * out;
   }
 
   static constexpr int64_t kLine = 64, kPairs = 4, kTogether = 4;
@@ -82,77 +87,85 @@ struct Piece {
   int64_t from, to;        // the first pixel in x or dy, in numbers; the first pair's line, in the first part, in bytes
 };
 
-/** All pieces of a picture in the order in which they are to be copied. */
-static int64_t listPieces(const Correlation& c, Piece* list) {
-  Piece* next = list;
-  const auto add = [&](Piece::Kind kind, int64_t count, int64_t column, int64_t width, int64_t from, int64_t to) {
-    *next = {kind, static_cast<int32_t>(count), 0, from, to};
-    for (int64_t i = 0; i < 2 * count; i++) next->isThere |= (column + i >= 0 && column + i < width) << i;
-    next++;
-  };
+/** A list of pieces, to which it adds. */
+struct Pieces {
+  Piece* list;
+  int64_t count;
+
+  void add(Piece::Kind kind, int64_t pairs, int64_t column, int64_t width, int64_t from, int64_t to) {
+    Piece& piece = list[count++];
+    piece = {kind, static_cast<int32_t>(pairs), 0, from, to};
+    for (int64_t i = 0; i < 2 * pairs; i++) piece.isThere |= (column + i >= 0 && column + i < width) << i;
+  }
+};
+
+/** Those of a picture, in the order in which they are to be copied. */
+static Pieces listInputs(const Correlation& c, Piece* list) {
+  Pieces pieces = {list, 0};
   for (int64_t row = 0; row < c.height; row++) {
     for (int64_t channel = 0; channel < c.in; channel += kRows) {
       // From the first pair with a pixel of the row to the one behind the last: lines of the second copy have pixels of two.
       const int64_t end = (c.left + c.width + 1) / 2 + 1;
       for (int64_t pair = c.left / 2; pair < end; pair += Correlation::kPairs) {
         const int64_t column = 2 * pair - c.left;
-        add(Piece::kInput, least(Correlation::kPairs, end - pair), column, c.width, (row * c.width + column) * c.in + channel,
-            channel / kRows * kParts * c.partBytes() + (1 + (row + c.top) * c.pitch / 2 + pair) * Correlation::kLine);
+        pieces.add(Piece::kInput, least(Correlation::kPairs, end - pair), column, c.width,
+                   (row * c.width + column) * c.in + channel,
+                   channel / kRows * kParts * c.partBytes() + (1 + (row + c.top) * c.pitch / 2 + pair) * Correlation::kLine);
       }
     }
   }
+  return pieces;
+}
+
+/** Those of the result's gradients. */
+static Pieces listGradients(const Correlation& c, Piece* list) {
+  Pieces pieces = {list, 0};
   for (int64_t step = 0; step < c.steps; step++) {
     for (int64_t o = 0; o < c.out; o += kRows) {
-      const int64_t tile = 2 * c.copyBytes() + (o / kRows * c.steps + step) * kParts * kTile;
+      const int64_t tile = (o / kRows * c.steps + step) * kParts * kTile;
       for (int64_t pair = 0, count; pair < kRows; pair += count) {
         const int64_t row = (c.placeOf(step) + 2 * pair) / c.pitch, column = (c.placeOf(step) + 2 * pair) % c.pitch;
         count = least(Correlation::kPairs, least(kRows - pair, (c.pitch - column) / 2));
-        add(Piece::kGradient, count, column, row < c.outHeight ? c.outWidth : 0, (row * c.outWidth + column) * c.out + o,
-            tile + pair * Correlation::kLine);
+        pieces.add(Piece::kGradient, count, column, row < c.outHeight ? c.outWidth : 0, (row * c.outWidth + column) * c.out + o,
+                   tile + pair * Correlation::kLine);
       }
-      for (int64_t part = 0; part < kParts; part++) add(Piece::kTurn, 0, 0, 0, 0, tile + part * kTile);
+      for (int64_t part = 0; part < kParts; part++) pieces.add(Piece::kTurn, 0, 0, 0, 0, tile + part * kTile);
     }
   }
-  return next - list;
+  return pieces;
 }
 
-/** A picture on its way to its copies, in even shares. */
+/** Pieces on their way to their copy, in even shares. */
 struct Copying {
   const Correlation& c;
-  const Piece* pieces;
-  int64_t count, calls, call, done;
-  const float *x, *dy;
+  Pieces pieces;
+  const float* from;
   char* to;
-  __m512i largest;
+  int64_t calls, call, done;
 
-  void start(const float* pictureX, const float* pictureY, char* picture) {
-    x = pictureX;
-    dy = pictureY;
-    to = picture;
-    call = done = 0;
+  void next(__m512i& largest) {
+    const int64_t until = least(pieces.count, pieces.count * ++call / calls);
+    while (done < until) copy(pieces.list[done++], largest);
   }
-  inline void next() {
-    const int64_t until = least(count, count * ++call / calls);
-    while (done < until) copy(pieces[done++]);
-  }
-  void finish() {
-    while (done < count) copy(pieces[done++]);
+  void finish(__m512i& largest) {
+    while (done < pieces.count) copy(pieces.list[done++], largest);
   }
 
  private:
-  inline void copy(const Piece& piece) {
-    if (piece.kind == Piece::kInput) copyPairs(piece, x + piece.from, c.in, c.partBytes(), c.copyBytes());
-    else if (piece.kind == Piece::kGradient) copyPairs(piece, dy + piece.from, c.out, kTile, 0);
+  inline void copy(const Piece& piece, __m512i& largest) {
+    if (piece.kind == Piece::kInput) copyPairs(piece, c.in, c.partBytes(), c.copyBytes(), largest);
+    else if (piece.kind == Piece::kGradient) copyPairs(piece, c.out, kTile, 0, largest);
     else transposeTile(to + piece.to);
   }
-  inline void copyPairs(const Piece& piece, const float* from, int64_t apart, int64_t partBytes, int64_t secondCopy) {
+  inline void copyPairs(const Piece& piece, int64_t apart, int64_t partBytes, int64_t secondCopy, __m512i& largest) {
     char* at = to + piece.to;
+    const float* pixel = from + piece.from;
     int32_t isThere = piece.isThere;
     __m512i before[kParts];
     for (int part = 0; part < kParts && secondCopy > 0; part++) before[part] = _mm512_load_si512(at + part * partBytes - Correlation::kLine);
-    for (int64_t i = 0; i < piece.count; i++, from += 2 * apart, at += Correlation::kLine, isThere >>= 2) {
-      const __m512 one = _mm512_maskz_loadu_ps(isThere & 1 ? 0xffff : 0, from);
-      const __m512 two = _mm512_maskz_loadu_ps(isThere & 2 ? 0xffff : 0, from + apart);
+    for (int64_t i = 0; i < piece.count; i++, pixel += 2 * apart, at += Correlation::kLine, isThere >>= 2) {
+      const __m512 one = _mm512_maskz_loadu_ps(isThere & 1 ? 0xffff : 0, pixel);
+      const __m512 two = _mm512_maskz_loadu_ps(isThere & 2 ? 0xffff : 0, pixel + apart);
       __m512i parts[kParts];
       splitPair(one, two, parts, largest);
       for (int part = 0; part < kParts; part++) {
@@ -167,15 +180,29 @@ struct Copying {
   }
 };
 
+/** What is done meanwhile: a picture and its gradients are copied, and memory is asked for. */
+struct Meanwhile {
+  Copying copying[2];
+  Ahead ahead[2];
+  __m512i largest;
+
+  inline void next(int part) {
+    copying[part].next(largest);
+    ahead[part].next();
+  }
+  void finish() {
+    for (Copying& each : copying) each.finish(largest);
+  }
+};
+
 /**
- * Adds to `sums` the products of the gradients of 16 outputs with `Count` tiles of inputs, and copies a part of the next picture
- * meanwhile. The gradients' parts stay in tiles 5, 6 and 7.
+ * The products of the gradients of 16 outputs with `Count` tiles of inputs, [Count][outputs][inputs]. The gradients' parts stay in
+ * tiles 5, 6 and 7.
  *
  * @param from  the line of the first pair that the first step meets, of each
  */
 template <int64_t Count>
-static void correlateTiles(const Correlation& c, const char* const* from, const char* gradients, float* sums, Copying& next,
-                           Ahead* ahead) {
+static void correlateTiles(const Correlation& c, const char* const* from, const char* gradients, float* sums, Meanwhile& meanwhile) {
   const int64_t part = c.partBytes(), line = Correlation::kLine;
   _tile_zero(0);
   if (Count > 1) _tile_zero(1);
@@ -210,78 +237,103 @@ static void correlateTiles(const Correlation& c, const char* const* from, const 
   _tile_dpbf16ps(tile, 6, 4); \
   _tile_dpbf16ps(tile, 5, 4)
     HBP_INPUTS(0, HBP_THREE);
-    next.next();
+    meanwhile.next(0);
     HBP_INPUTS(1, HBP_TWO);
-    next.next();
+    meanwhile.next(1);
     HBP_INPUTS(2, HBP_ONE);
-    ahead[0].next();
-    ahead[1].next();
 #undef HBP_INPUTS
 #undef HBP_ONE
 #undef HBP_TWO
 #undef HBP_THREE
   }
-  alignas(64) float now[Count * 256];
-  _tile_stored(0, now, line);
-  if (Count > 1) _tile_stored(1, now + 256, line);
-  if (Count > 2) _tile_stored(2, now + 512, line);
-  if (Count > 3) _tile_stored(3, now + 768, line);
-  for (int64_t i = 0; i < Count * 256; i += 16) {
-    _mm512_store_ps(sums + i, _mm512_add_ps(_mm512_load_ps(sums + i), _mm512_load_ps(now + i)));
-  }
+  _tile_stored(0, sums, line);
+  if (Count > 1) _tile_stored(1, sums + 256, line);
+  if (Count > 2) _tile_stored(2, sums + 512, line);
+  if (Count > 3) _tile_stored(3, sums + 768, line);
 }
 
-/** Adds a picture to `sums`: for 16 outputs at a time, for each row of the kernel, 16 inputs and column, a tile. */
-static void correlatePicture(const Correlation& c, const char* picture, float* sums, Copying& next, Ahead* ahead) {
-  for (int64_t o = 0; o < c.out; o += kRows) {
-    const char* gradients = picture + 2 * c.copyBytes() + o / kRows * c.steps * kParts * kTile;
+/** put(product, first output, tile [outputs][inputs]) for all products of a picture's copies with its gradients. */
+template <class Put>
+static void correlatePicture(const Correlation& c, const char* copies, const char* gradients, Meanwhile& meanwhile, Put put) {
+  alignas(64) float tiles[Correlation::kTogether * 256];
+  for (int64_t o = 0; o < c.out; o += kRows, gradients += c.steps * kParts * kTile) {
     for (int64_t first = 0; first < c.products; first += c.together) {
       const char* from[Correlation::kTogether];
       const int64_t count = least(c.together, c.products - first);
       for (int64_t j = 0; j < count; j++) {
         const int64_t column = (first + j) % c.columns, block = (first + j) / c.columns;
         const int64_t channels = block % (c.in / kRows), row = block / (c.in / kRows);
-        from[j] = picture + column % 2 * c.copyBytes() + channels * kParts * c.partBytes() +
+        from[j] = copies + column % 2 * c.copyBytes() + channels * kParts * c.partBytes() +
                   (1 + (row * c.pitch + column) / 2) * Correlation::kLine;
       }
-      if (count == 4) correlateTiles<4>(c, from, gradients, sums, next, ahead);
-      else if (count == 3) correlateTiles<3>(c, from, gradients, sums, next, ahead);
-      else if (count == 2) correlateTiles<2>(c, from, gradients, sums, next, ahead);
-      else correlateTiles<1>(c, from, gradients, sums, next, ahead);
-      sums += count * 256;
+      if (count == 4) correlateTiles<4>(c, from, gradients, tiles, meanwhile);
+      else if (count == 3) correlateTiles<3>(c, from, gradients, tiles, meanwhile);
+      else if (count == 2) correlateTiles<2>(c, from, gradients, tiles, meanwhile);
+      else correlateTiles<1>(c, from, gradients, tiles, meanwhile);
+      for (int64_t j = 0; j < count; j++) put(first + j, o, tiles + 256 * j);
     }
   }
 }
 
+/** Memory of a thread: copies of two pictures, two pictures' gradients, and the lists of pieces. */
+struct CorrelationMemory {
+  char *copies[2], *gradients[2];
+  Pieces inputs, outputs;
+
+  explicit CorrelationMemory(const Correlation& c) {
+    static thread_local Pages pages;
+    const int64_t bytes = 2 * (c.copiesBytes() + c.gradientBytes());
+    char* next = pages.atLeast(bytes + (c.mostInputPieces() + c.mostGradientPieces()) * sizeof(Piece));
+    std::memset(next, 0, bytes);
+    for (char*& each : copies) each = next, next += c.copiesBytes();
+    for (char*& each : gradients) each = next, next += c.gradientBytes();
+    inputs = listInputs(c, reinterpret_cast<Piece*>(next));
+    outputs = listGradients(c, inputs.list + inputs.count);
+  }
+};
+
 /** Shares from..to, the sums of each behind those of the one before. */
 static bool correlateShares(const Correlation& c, const float* x, const float* dy, float* sums, int64_t from, int64_t to) {
-  static thread_local Pages memory;
-  const int64_t bytes = c.pictureBytes();
-  char* now = memory.atLeast(2 * bytes + c.mostPieces() * sizeof(Piece));
-  char* then = now + bytes;
-  Piece* const pieces = reinterpret_cast<Piece*>(now + 2 * bytes);
-  std::memset(now, 0, 2 * bytes);
-  const int64_t count = listPieces(c, pieces), groups = (c.products + c.together - 1) / c.together * (c.out / kRows);
+  CorrelationMemory memory(c);
   const int64_t sizeX = c.height * c.width * c.in, sizeY = c.outHeight * c.outWidth * c.out, end = c.startOf(to);
-  Copying next = {c, pieces, count, 2 * groups * c.steps, 0, 0, nullptr, nullptr, nullptr, _mm512_setzero_si512()};
-  next.start(x + c.startOf(from) * sizeX, dy + c.startOf(from) * sizeY, now);
-  next.finish();
+  const int64_t calls = c.groups() * c.steps;
+  const auto copying = [&](int64_t i) -> Meanwhile {
+    const int64_t isThere = i < end, isNext = i + 1 < end;
+    const Pieces inputs = {memory.inputs.list, isThere * memory.inputs.count}, outputs = {memory.outputs.list, isThere * memory.outputs.count};
+    return {{{c, inputs, x + i * sizeX, memory.copies[i % 2], calls, 0, 0}, {c, outputs, dy + i * sizeY, memory.gradients[i % 2], calls, 0, 0}},
+            {{x + (i + 1) * sizeX, isNext * sizeX / 16, calls, 0, 0}, {dy + (i + 1) * sizeY, isNext * sizeY / 16, calls, 0, 0}},
+            _mm512_setzero_si512()};
+  };
+  bool isIn = true;
+  Meanwhile first = copying(c.startOf(from));
+  first.finish();
+  isIn = areIn(first.largest);
   configureTiles();
   for (int64_t share = from; share < to; share++, sums += c.weights()) {
     std::memset(sums, 0, c.weights() * sizeof(float));
     for (int64_t i = c.startOf(share); i < c.startOf(share + 1); i++) {
-      if (i + 1 < end) next.start(x + (i + 1) * sizeX, dy + (i + 1) * sizeY, then);
-      const int64_t calls = groups * c.steps, isThere = i + 2 < end;
-      Ahead ahead[2] = {{x + (i + 2) * sizeX, isThere * sizeX / 16, calls, 0, 0}, {dy + (i + 2) * sizeY, isThere * sizeY / 16, calls, 0, 0}};
-      correlatePicture(c, now, sums, next, ahead);
+      Meanwhile next = copying(i + 1);
+      correlatePicture(c, memory.copies[i % 2], memory.gradients[i % 2], next, [&](int64_t product, int64_t o, const float* tile) {
+        float* const sum = sums + (o / kRows * c.products + product) * 256;
+        for (int64_t k = 0; k < 256; k += 16) _mm512_store_ps(sum + k, _mm512_add_ps(_mm512_load_ps(sum + k), _mm512_load_ps(tile + k)));
+      });
       next.finish();
-      char* const swap = now;
-      now = then;
-      then = swap;
+      isIn = areIn(next.largest) && isIn;
     }
   }
   _tile_release();
-  return areIn(next.largest);
+  return isIn;
+}
+
+/** A product's tile to its weights [rows, columns, in, out], those of `inputs` of the 16; past the caches or not. */
+static void putWeights(const Correlation& c, int64_t product, int64_t o, float* tile, int64_t inputs, float* weights, bool isStreamed) {
+  transposeTile(reinterpret_cast<char*>(tile));
+  float* to = weights + c.weightOf(product) + o;
+  if (isStreamed) {
+    for (int64_t i = 0; i < inputs; i++, to += c.out) _mm512_stream_ps(to, _mm512_load_ps(tile + 16 * i));
+  } else {
+    for (int64_t i = 0; i < inputs; i++, to += c.out) _mm512_storeu_ps(to, _mm512_load_ps(tile + 16 * i));
+  }
 }
 
 /** dw [rows, columns, in, out]: the shares' sums, added up in one order. */
@@ -289,8 +341,6 @@ static void addShares(const Correlation& c, const float* sums, float* dw, int64_
   const int64_t tiles = c.weights() / 256;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (int64_t tile = 0; tile < tiles; tile++) {
-    const int64_t o = tile / c.products * kRows, column = tile % c.products % c.columns, block = tile % c.products / c.columns;
-    const int64_t channel = block % (c.in / kRows) * kRows, row = block / (c.in / kRows);
     alignas(64) float total[256];
     for (int64_t i = 0; i < 256; i += 16) {
       __m512 sum = _mm512_setzero_ps();
@@ -299,11 +349,81 @@ static void addShares(const Correlation& c, const float* sums, float* dw, int64_
       }
       _mm512_store_ps(total + i, sum);
     }
-    transposeTile(reinterpret_cast<char*>(total));
-    for (int64_t i = 0; i < kRows; i++) {
-      _mm512_storeu_ps(dw + ((row * c.columns + column) * c.in + channel + i) * c.out + o, _mm512_load_ps(total + 16 * i));
+    putWeights(c, tile % c.products, tile / c.products * kRows, total, kRows, dw, false);
+  }
+}
+
+/** All patches of a picture, [outHeight outWidth, apart], those numbers behind a patch's own being zero already. */
+static void copyPatches(const Convolution& c, const float* x, int64_t apart, float* patches) {
+  const int64_t run = c.kernelWidth * c.in, length = c.width * c.in;
+  for (int64_t row = 0; row < c.outHeight; row++) {
+    for (int64_t column = 0; column < c.outWidth; column++, patches += apart) {
+      // Of each row of the kernel a run of numbers, of which some may be beside the picture.
+      const int64_t from = (column - c.left) * c.in, before = from < 0 ? least(-from, run) : 0, end = least(run, length - from);
+      for (int64_t r = 0; r < c.kernelHeight; r++) {
+        const int64_t y = row + r - c.top;
+        const bool isThere = y >= 0 && y < c.height;
+        for (int64_t k = 0; k < run; k += 16) {
+          const __mmask16 is = isThere ? firstOf(end - k) & ~firstOf(before - k) : 0;
+          _mm512_mask_storeu_ps(patches + r * run + k, firstOf(run - k), _mm512_maskz_loadu_ps(is, x + y * length + from + k));
+        }
+      }
     }
   }
+}
+
+/** Numbers of a patch that is taken for the channels of a pixel, in sixteens; 0: the convolution is taken as it is. */
+static int64_t patchOf(const Convolution& c) {
+  constexpr int64_t kMost = 64;
+  const int64_t patch = c.kernelHeight * c.kernelWidth * c.in;
+  return c.in % kRows == 0 || patch > kMost ? 0 : (patch + kRows - 1) / kRows * kRows;
+}
+
+/** With patches for channels, the kernel has one cell. */
+static Convolution withPatches(const Convolution& c, int64_t patch) {
+  return {c.n, c.outHeight, c.outWidth, patch, c.outHeight, c.outWidth, c.out, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+}
+
+/** Of samples from..to, the gradients for each vector and sample by themselves. */
+static bool correlateSamples(const Convolution& shape, const float* x, const float* dy, float* rows, int64_t vectors, int64_t from,
+                             int64_t to) {
+  const int64_t patch = patchOf(shape), parameters = shape.kernelHeight * shape.kernelWidth * shape.in * shape.out;
+  const Correlation c(patch > 0 ? withPatches(shape, patch) : shape);
+  CorrelationMemory memory(c);
+  static thread_local Pages pages;
+  const int64_t patches = patch * c.outHeight * c.outWidth * sizeof(float);
+  float* const ofPatches = patch > 0 ? reinterpret_cast<float*>(pages.atLeast(patches)) : nullptr;
+  if (patch > 0) std::memset(ofPatches, 0, patches);
+  const int64_t sizeX = shape.height * shape.width * shape.in, sizeY = c.outHeight * c.outWidth * c.out, calls = c.groups() * c.steps;
+  const auto gradients = [&](int64_t v, int64_t i) -> const float* { return dy + (v * c.n + i) * sizeY; };
+  const Pieces none = {memory.inputs.list, 0};
+  const bool isStreamed = vectors * c.n * parameters >= kStreamed && reinterpret_cast<uintptr_t>(rows) % 64 == 0;
+  bool isIn = true;
+  configureTiles();
+  for (int64_t i = from; i < to; i++) {
+    if (patch > 0) copyPatches(shape, x + i * sizeX, patch, ofPatches);
+    Meanwhile first = {{{c, memory.inputs, patch > 0 ? ofPatches : x + i * sizeX, memory.copies[0], 1, 0, 0},
+                        {c, memory.outputs, gradients(0, i), memory.gradients[0], 1, 0, 0}}, {}, _mm512_setzero_si512()};
+    first.finish();
+    isIn = areIn(first.largest) && isIn;
+    for (int64_t v = 0; v < vectors; v++) {
+      const int64_t isNext = v + 1 < vectors, isThird = v + 2 < vectors;
+      Meanwhile next = {{{c, none, nullptr, nullptr, 1, 0, 0},
+                         {c, {memory.outputs.list, isNext * memory.outputs.count}, gradients(v + 1, i), memory.gradients[(v + 1) % 2], calls, 0, 0}},
+                        {{x + (i + 1) * sizeX, v == 0 && i + 1 < to ? sizeX / 16 : 0, calls, 0, 0},
+                         {isThird ? gradients(v + 2, i) : gradients(v + 2 - vectors, i + 1), isThird || (i + 1 < to && vectors > 1) ? sizeY / 16 : 0, calls, 0, 0}},
+                        _mm512_setzero_si512()};
+      float* const row = rows + (v * c.n + i) * parameters;
+      correlatePicture(c, memory.copies[0], memory.gradients[v % 2], next, [&](int64_t product, int64_t o, float* tile) {
+        putWeights(c, product, o, tile, patch > 0 ? least(kRows, parameters / c.out - product * kRows) : kRows, row, isStreamed);
+      });
+      next.finish();
+      isIn = areIn(next.largest) && isIn;
+    }
+  }
+  _tile_release();
+  _mm_sfence();
+  return isIn;
 }
 
 /** Least share of the steps' pixels that are pixels of the result. */
@@ -311,11 +431,12 @@ constexpr double kLeastPixels = 0.5;
 
 }  // namespace
 
-bool isCorrelatedByAmx(const Convolution& shape) {
-  if (!isForAmx(shape)) return false;
-  const Correlation c(shape);
-  return c.outHeight * c.outWidth >= kLeastPixels * c.steps * kDepth && c.pictureBytes() <= kMostPicture;
+/** Whether rows fill tiles, and what is copied of a picture stays in the second cache. */
+static bool fillsTiles(const Correlation& c) {
+  return c.outHeight * c.outWidth >= kLeastPixels * c.steps * kDepth && c.copiesBytes() + c.gradientBytes() <= kMostPicture;
 }
+
+bool isCorrelatedByAmx(const Convolution& shape) { return isForAmx(shape) && fillsTiles(Correlation(shape)); }
 
 bool correlateByAmx(const Convolution& shape, const float* x, const float* dy, float* dw, int64_t threads) {
   static Pages kept;
@@ -329,6 +450,26 @@ bool correlateByAmx(const Convolution& shape, const float* x, const float* dy, f
     isIn = correlateShares(c, x, dy, sums + from * c.weights(), from, to) && isIn;
   }
   if (isIn) addShares(c, sums, dw, threads);
+  return isIn;
+}
+
+bool areSamplesForAmx(const Convolution& c, int64_t vectors) {
+  Convolution all = c;
+  all.n *= vectors;
+  const int64_t patch = patchOf(c);
+  if (patch == 0) return isCorrelatedByAmx(all);
+  // As for channels in sixteens, which only the patches are.
+  all.in = kRows;
+  return isForAmx(all) && fillsTiles(Correlation(withPatches(c, patch)));
+}
+
+bool correlateSamplesByAmx(const Convolution& c, const float* x, const float* dy, float* rows, int64_t vectors, int64_t threads) {
+  threads = least(threads, c.n);
+  bool isIn = true;
+#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
+  for (int64_t i = 0; i < threads; i++) {
+    isIn = correlateSamples(c, x, dy, rows, vectors, c.n * i / threads, c.n * (i + 1) / threads) && isIn;
+  }
   return isIn;
 }
 

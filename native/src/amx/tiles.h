@@ -176,6 +176,9 @@ struct Ahead {
   }
 };
 
+/** Results of so many floats would have left the caches before somebody reads them, as in loops/simd.h. */
+constexpr int64_t kStreamed = 1 << 22;
+
 static int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 
 }  // namespace

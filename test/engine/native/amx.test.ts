@@ -5,6 +5,8 @@
 import { loadAddon } from '../../../src/engine/backend/native/addon.js';
 import { useBackend } from '../../../src/engine/backend/index.js';
 import { gram } from '../../../src/engine/fused.js';
+import { gradientRows } from '../../../src/engine/nn/gradient-rows.js';
+import { placeWindow, windowOf } from '../../../src/engine/nn/window.js';
 import * as tf from '../../../src/engine/tf.js';
 import { testBackends } from '../../support/backends.js';
 
@@ -372,9 +374,18 @@ describeNative('large convolutions of the native backend', () => {
     );
   }
 
-  /** The largest error of some of the weights' gradients, relative to the sizes of the terms, in float64. */
-  function gradientErrorOf(got: Float32Array, x: Float32Array, dy: Float32Array, sizes: Sizes): number {
-    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+  /**
+   * The largest error of some of the weights' gradients, relative to the sizes of the terms, in float64: summed over all
+   * pictures, or of one picture.
+   */
+  function gradientErrorOf(
+    got: Float32Array,
+    x: Float32Array,
+    dy: Float32Array,
+    sizes: Sizes,
+    [from, to]: readonly [number, number] = [0, sizes[0]],
+  ): number {
+    const [, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
     const outHeight = height + top + bottom - kernelHeight + 1;
     const outWidth = width + left + right - kernelWidth + 1;
     expect(got).toHaveLength(kernelHeight * kernelWidth * inputs * outputs);
@@ -384,7 +395,7 @@ describeNative('large convolutions of the native backend', () => {
       const [s, r] = [floor(at / outputs / inputs) % kernelWidth, floor(at / outputs / inputs / kernelWidth)];
       let sum = 0;
       let size = 0;
-      for (let picture = 0; picture < n; picture++) {
+      for (let picture = from; picture < to; picture++) {
         for (let row = max(0, top - r); row < outHeight && row + r - top < height; row++) {
           for (let column = max(0, left - s); column < outWidth && column + s - left < width; column++) {
             const pixel = (picture * height + row + r - top) * width + column + s - left;
@@ -408,6 +419,62 @@ describeNative('large convolutions of the native backend', () => {
     expect(gradientErrorOf(gradient(x.map(abs), dy.map(abs), sizes), x.map(abs), dy.map(abs), sizes)).toBeLessThan(
       2e-6,
     );
+  });
+
+  const ofSamples: typeof cases = [
+    ...cases,
+    ['patches for channels', [40, 32, 32, 3, 16, [3, 3], same]],
+    ['uneven patches for channels', [60, 20, 13, 5, 32, [2, 4], none]],
+    ['patches of a single channel', [50, 28, 28, 1, 48, [5, 5], same]],
+  ];
+
+  /** Of vectors of dy [vectors, n, ...], [vectors, n, weights]. */
+  function samplesOf(x: Float32Array, dy: Float32Array, sizes: Sizes, vectors: number): Float32Array {
+    const { x: xShape } = shapesOf(sizes);
+    const [n, height, width, , outputs, kernel, [[top, bottom], [left, right]]] = sizes;
+    const convolution = placeWindow(windowOf({ kernel, padding: [top, bottom, left, right] }), [height, width]);
+    return valuesOf(() =>
+      gradientRows(
+        tf.tensor4d(x, xShape),
+        tf.tensor(dy, [vectors, n, ...convolution.output, outputs]),
+        convolution,
+        null,
+      ),
+    );
+  }
+
+  it.each(ofSamples)('%s: gradients of each sample are as exact as float32 is', (_name, sizes) => {
+    const [n, height, width, inputs, outputs, [kernelHeight, kernelWidth], [[top, bottom], [left, right]]] = sizes;
+    const pixels = n * (height + top + bottom - kernelHeight + 1) * (width + left + right - kernelWidth + 1);
+    const vectors = 3;
+    const x = drawn(n * height * width * inputs, 17);
+    const dy = drawn(vectors * pixels * outputs, 18);
+    const got = samplesOf(x, dy, sizes, vectors);
+    const weights = kernelHeight * kernelWidth * inputs * outputs;
+    expect(got).toHaveLength(vectors * n * weights);
+    for (const [v, sample] of [
+      [0, 0],
+      [1, n - 1],
+      [2, floor(n / 2)],
+      [2, n - 1],
+    ] as const) {
+      const row = got.subarray((v * n + sample) * weights, (v * n + sample + 1) * weights);
+      const ofVector = dy.subarray(v * pixels * outputs, (v + 1) * pixels * outputs);
+      expect(gradientErrorOf(row, x, ofVector, sizes, [sample, sample + 1])).toBeLessThan(5e-7);
+    }
+  });
+
+  it('gradients of each sample keep NaN and infinities where they belong', () => {
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 19);
+    const dy = drawn(2 * 40 * 16 * 16 * 32, 20).map(abs);
+    x[(7 * 256 + 40) * 32 + 5] = Infinity;
+    dy[((40 + 3) * 256 + 40) * 32 + 7] = NaN;
+    const got = samplesOf(x, dy, sizes, 2);
+    const of = (v: number, sample: number, c: number, o: number): number =>
+      got[(v * 40 + sample) * 9 * 32 * 32 + (4 * 32 + c) * 32 + o]!;
+    expect([of(0, 7, 5, 0), of(1, 7, 5, 31), of(1, 3, 0, 7)]).toEqual([Infinity, Infinity, NaN]);
+    expect([of(0, 3, 0, 7), of(1, 3, 0, 8), of(0, 6, 5, 0), of(1, 7, 4, 0)].every(Number.isFinite)).toBe(true);
   });
 
   it('gradients of the weights keep the last bits of a number', () => {
@@ -473,9 +540,13 @@ describeNative('large convolutions of the native backend', () => {
     const dy = drawn(37 * 14 * 12 * 48, 11);
     const [one, ...others] = [1, 2, 5].map((threads) => {
       loadAddon().setThreads(threads);
-      return [convolve(x, w, bias, sizes), adjoint(dy, w, sizes)[0], gradient(x, dy, sizes)].map((values) =>
-        Buffer.from(values.buffer),
-      );
+      return [
+        convolve(x, w, bias, sizes),
+        adjoint(dy, w, sizes)[0],
+        // oneDNN's does.
+        ...(loadAddon().amx ? [gradient(x, dy, sizes)] : []),
+        samplesOf(x, dy, sizes, 1),
+      ].map((values) => Buffer.from(values.buffer));
     });
     for (const other of others) other.forEach((bytes, i) => expect(bytes.equals(one![i]!)).toBe(true));
   });
