@@ -36,6 +36,8 @@ const pauseMilliseconds = 20;
 const mostSteps = 1000;
 /** Seconds of a step. While the other side worked, caches went cold: of a longer step, some hundredths. */
 const longStep = 5;
+/** Seconds of the first step, which can take five times as long as the next ones; beyond that it tells enough. */
+const longFirst = 20;
 
 /**
  * All sides in fresh processes, so that their peaks of memory are their own. The first step of each warms up, and ours and the
@@ -140,9 +142,9 @@ async function takeTurns(
   const counts: number[] = [];
   const isLong: boolean[] = [];
   for (const { peer, first: answer } of sides) {
-    // The first step of all is the slowest; short steps are worth another one to tell how many fill the time.
+    // The first step of all is the slowest: another one tells how many fill the time.
     const first = answer.seconds[0]!;
-    const usual = first < seconds ? (await peer.step(1)).seconds[0]! : first;
+    const usual = first < longFirst ? (await peer.step(1)).seconds[0]! : first;
     counts.push(Math.min(mostSteps, Math.max(1, Math.ceil(seconds / usual))));
     isLong.push(usual > longStep);
   }
