@@ -18,6 +18,7 @@
 #include "dense.h"
 #include "lapack.h"
 #include "loops.h"
+#include "scratch.h"
 
 namespace {
 
@@ -94,13 +95,14 @@ void SetThreads(const Info& info) {
   hbp::setLapackThreads(threads);
 }
 
-Napi::Value Threads(const Info& info) {
+int64_t threadCount() {
 #if defined(_OPENMP)
-  return Napi::Number::New(info.Env(), omp_get_max_threads());
+  return omp_get_max_threads();
 #else
-  return Napi::Number::New(info.Env(), 1);
+  return 1;
 #endif
 }
+Napi::Value Threads(const Info& info) { return Napi::Number::New(info.Env(), threadCount()); }
 
 /**
  * Prepare an ArrayBuffer for use by kernels: ask the system for huge pages if it is large (a quarter of the time of a
@@ -325,10 +327,35 @@ void guarded(const Info& info, F f) {
     throw Napi::Error::New(info.Env(), std::string("oneDNN: ") + error.what());
   }
 }
-void Convolve(const Info& i) {
+void convolve(const Info& i, const hbp::Convolution& c, const float* x, const float* w, const float* bias, float* y) {
+  if (loops->convolve(c, x, w, bias, y)) return;
+  guarded(i, [&] { hbp::convolve(c, x, w, bias, y); });
+}
+void Convolve(const Info& i) { convolve(i, convolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); }
+
+/** Results of so many numbers leave the caches, and of so many at a time, on each thread, they stay in the second one. */
+constexpr int64_t kLeastInPieces = 1 << 22, kPiece = 1 << 18;
+
+/** The activation of a convolution. Large ones go in pieces: what is between the two never gets to memory. */
+void ConvolveActivated(const Info& i) {
   const hbp::Convolution c = convolution();
-  if (loops->convolve(c, floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3))) return;
-  guarded(i, [&] { hbp::convolve(c, floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); });
+  const auto phi = static_cast<hbp::Activation>(whole(i, 4));
+  const float *x = floats(i, 0), *w = floats(i, 1), *bias = floats(i, 2);
+  float* y = floats(i, 3);
+  const int64_t sizeX = c.height * c.width * c.in, sizeY = c.outHeight * c.outWidth * c.out;
+  if (c.n * sizeY < kLeastInPieces || reinterpret_cast<uintptr_t>(y) % 64 != 0 || sizeY % 16 != 0) {
+    convolve(i, c, x, w, bias, y);
+    return loops->activate(phi, y, y, c.n * sizeY, false);
+  }
+  const int64_t together = std::max<int64_t>(1, kPiece * threadCount() / sizeY);
+  static hbp::Scratch scratch;
+  float* const between = static_cast<float*>(scratch.atLeast(together * sizeY * sizeof(float)));
+  for (int64_t first = 0; first < c.n; first += together) {
+    hbp::Convolution piece = c;
+    piece.n = std::min(together, c.n - first);
+    convolve(i, piece, x + first * sizeX, w, bias, between);
+    loops->activate(phi, between, y + first * sizeY, piece.n * sizeY, true);
+  }
 }
 void ConvolveBackwardData(const Info& i) {
   const hbp::Convolution c = convolution();
@@ -439,6 +466,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("gram", Gram);
   add("shiftProducts", ShiftProducts);
   add("convolve", Convolve);
+  add("convolveActivated", ConvolveActivated);
   add("convolveBackwardData", ConvolveBackwardData);
   add("convolveBackwardWeights", ConvolveBackwardWeights);
   add("symmetricEigen", SymmetricEigen);

@@ -126,6 +126,8 @@ struct Loops {
   void (*avgPoolTransposed)(const float* dy, float* dx, const Windows& windows, bool countPadding);
 
   /** dx = phi'(y) dy for an activation that is known by its output y [n]; dy holds `vectors` times n. */
+  /** y = phi(x), past the caches or not. */
+  void (*activate)(Activation phi, const float* x, float* y, int64_t n, bool past);
   void (*timesDerivative)(Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors);
   /** buffer' = momentum buffer + gradient + decay value; value' = value - lr buffer'. `buffer` may be null (zeros). */
   void (*sgd)(const float* value, const float* gradient, const float* buffer, float* nextValue, float* nextBuffer,

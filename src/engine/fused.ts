@@ -26,6 +26,18 @@ export function run(name: string, inputs: tf.NamedTensorMap, attributes: object)
   return Array.isArray(result) ? result : [result];
 }
 
+/** phi(convolution) of pictures [N, H, W, C] with a weight [kh, kw, C, O] and a bias [O] or none, nothing of it empty; null: compose it. */
+export function convolveActivated(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  bias: tf.Tensor | null,
+  placement: Placement,
+  activation: KnownByOutput,
+): tf.Tensor | null {
+  if (!has('HbpConvolveActivated') || x.size === 0 || weight.size === 0) return null;
+  return run('HbpConvolveActivated', { x, weight, ...(bias && { bias }) }, { placement, activation })[0]!;
+}
+
 /** Whether `timesDerivative` is one kernel here. */
 export function fusesDerivatives(): boolean {
   return has('HbpTimesDerivative');

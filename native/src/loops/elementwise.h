@@ -372,6 +372,18 @@ static void perVector(float* to, int64_t n, int64_t vectors, int64_t operands, F
   });
 }
 
+static void activate(hbp::Activation phi, const float* x, float* y, int64_t n, bool past) {
+  const auto run = [&](auto f) {
+    if (past) map(x, y, n, f, Put<true>());
+    else map(x, y, n, f);
+  };
+  switch (phi) {
+    case hbp::Activation::Sigmoid: return run([](Floats v) { return logistic(v); });
+    case hbp::Activation::Tanh: return run([](Floats v) { return hyperbolicTangent(v); });
+    case hbp::Activation::Relu: return run([](Floats v) { return v < 0.0f ? Floats{} : v; });
+  }
+}
+
 /** f(phi' as a function of y). */
 template <class F>
 static inline void withDerivative(hbp::Activation phi, F f) {

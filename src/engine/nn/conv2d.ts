@@ -1,5 +1,7 @@
+import { convolveActivated } from '../fused.js';
 import * as tf from '../tf.js';
 import { convolve, convolveTransposed, correlate } from './convolution.js';
+import type { ElementwiseByOutput } from './known-by-output.js';
 import { type Layer, noParameter } from './layer.js';
 import { everywhere, onPictures, sizeOf, vectorsFirst, vectorsLast } from './leading.js';
 import { Parameter } from './parameter.js';
@@ -53,15 +55,24 @@ export class Conv2d implements Layer<ConvSaved> {
   }
 
   forward(input: tf.Tensor): { output: tf.Tensor; saved: ConvSaved } {
-    const channels = (this.weight.shape[2] ?? 0) * this.groups;
-    if (input.rank !== 4 || input.shape[3] !== channels) {
-      throw new RangeError(`this convolution takes pictures [N, H, W, ${channels}], not [${input.shape.join(', ')}]`);
-    }
+    this.#check(input);
     if (this.bias && this.groups === 1) {
       return { output: convolve(input, this.weight.value, this.place(input), this.bias.value), saved: { input } };
     }
     const product = this.inputJvp({ input }, input);
     return { output: this.bias ? tf.add(product, this.bias.value) : product, saved: { input } };
+  }
+
+  /** y goes through an activation at once, so that it need not be there; null: there is no kernel for that. */
+  forwardActivated(
+    input: tf.Tensor,
+    { activation }: ElementwiseByOutput,
+  ): { output: tf.Tensor; saved: ConvSaved } | null {
+    this.#check(input);
+    if (this.groups > 1) return null;
+    const bias = this.bias && this.bias.value;
+    const output = convolveActivated(input, this.weight.value, bias, this.place(input), activation);
+    return output && { output, saved: { input } };
   }
 
   inputJvp({ input }: ConvSaved, dx: tf.Tensor): tf.Tensor {
@@ -113,6 +124,12 @@ export class Conv2d implements Layer<ConvSaved> {
   /** The windows on pictures of this size. */
   place(pictures: tf.Tensor): Placement {
     return placeWindow(this.#window, sizeOf(pictures));
+  }
+
+  #check(input: tf.Tensor): void {
+    const channels = (this.weight.shape[2] ?? 0) * this.groups;
+    if (input.rank === 4 && input.shape[3] === channels) return;
+    throw new RangeError(`this convolution takes pictures [N, H, W, ${channels}], not [${input.shape.join(', ')}]`);
   }
 
   /** The groups of the last axis. */

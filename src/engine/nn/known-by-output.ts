@@ -16,7 +16,12 @@ export abstract class ElementwiseByOutput extends Elementwise<OutputSaved> {
   /** y = phi(x), and y for the derivatives. */
   override forward(x: tf.Tensor): { output: tf.Tensor; saved: OutputSaved } {
     const output = this.apply(x);
-    return { output, saved: fusesDerivatives() ? { output } : { output, derivative: this.derivativeOf(output) } };
+    return { output, saved: this.savedOf(output) };
+  }
+
+  /** What the derivatives need of an output that was made elsewhere. */
+  savedOf(output: tf.Tensor): OutputSaved {
+    return fusesDerivatives() ? { output } : { output, derivative: this.derivativeOf(output) };
   }
 
   /** phi'(x), the shape of x. */

@@ -1,4 +1,6 @@
 import type { Tensor } from '../tf.js';
+import { Conv2d } from './conv2d.js';
+import { ElementwiseByOutput } from './known-by-output.js';
 import type { Layer, Saved } from './layer.js';
 import type { Parameter } from './parameter.js';
 
@@ -48,15 +50,24 @@ export class Sequential {
   forward(x: Tensor): Trace {
     let output = x;
     const saved: Saved[] = [];
-    for (const { layer } of this.layers) {
+    while (saved.length < this.layers.length) {
       const input = output;
-      const step = layer.forward(input);
-      saved.push(step.saved);
+      const step = this.#step(saved.length, input);
+      saved.push(...step.saved);
       output = step.output;
-      const isSaved = saved.slice(-2).some((tensors) => Object.values(tensors).includes(input));
+      const isSaved = saved.slice(-1 - step.saved.length).some((tensors) => Object.values(tensors).includes(input));
       if (input !== x && input !== output && !isSaved) input.dispose();
     }
     return { output, saved };
+  }
+
+  /** Through layer l, or through a convolution and the activation behind it where both are one kernel. */
+  #step(l: number, input: Tensor): { output: Tensor; saved: Saved[] } {
+    const [layer, next] = [this.layers[l]!.layer, this.layers[l + 1]?.layer];
+    const both = layer instanceof Conv2d && next instanceof ElementwiseByOutput && layer.forwardActivated(input, next);
+    if (both) return { output: both.output, saved: [both.saved, next.savedOf(both.output)] };
+    const { output, saved } = layer.forward(input);
+    return { output, saved: [saved] };
   }
 
   /** Free all parameters. */

@@ -259,6 +259,8 @@ export interface Addon {
     columns: number,
   ): void;
   convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array): void;
+  /** phi of the same. */
+  convolveActivated(x: Float32Array, w: Float32Array, bias: Float32Array | null, y: Float32Array, phi: Ordinal): void;
   convolveBackwardData(dy: Float32Array, w: Float32Array, dx: Float32Array): void;
   convolveBackwardWeights(x: Float32Array, dy: Float32Array, dw: Float32Array): void;
   /** Overwrites the matrix [n, n] by its eigenvectors, one a row; LAPACK's info, 0 for success. */

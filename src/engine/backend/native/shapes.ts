@@ -102,3 +102,14 @@ export function putPlacement(n: number, channels: number, placement: Placement):
   const { input, output, kernel, stride, dilation, padding } = placement;
   shapes.set([n, ...input, channels, ...output, ...kernel, ...stride, ...dilation, padding[0], padding[2]]);
 }
+
+/** Tell the addon of a convolution of n pictures. */
+export function putConvolution(n: number, channels: number, outputs: number, placement: Placement): void {
+  const { input, output, kernel, stride, dilation, padding } = placement;
+  const [top, , left] = padding;
+  const [bottom, right] = ([top, left] as const).map((before, axis) => {
+    const i = axis as 0 | 1;
+    return Math.max(0, (output[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - input[i] - before);
+  }) as [number, number];
+  shapes.set([n, ...input, channels, ...output, outputs, ...kernel, ...stride, ...dilation, top, bottom, left, right]);
+}

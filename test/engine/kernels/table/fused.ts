@@ -74,7 +74,72 @@ const fused = (name: string, row: Omit<Kernel, 'name' | 'because' | 'backends'>)
   ...row,
 });
 
+const activations = {
+  Sigmoid: (x: number) => 1 / (1 + Math.exp(-x)),
+  Tanh: Math.tanh,
+  Relu: (x: number) => Math.max(0, x),
+} as const;
+
+/** A convolution of pictures with few channels, with a bias or none; the large one is of a size that goes in pieces. */
+function convolution(draw: Draw): KernelCase {
+  const kernel = draw.large ? ([3, 2] as const) : ([draw.int(1, 4), draw.int(1, 4)] as const);
+  const side = (): number => draw.int(0, 2);
+  const window = windowOf({
+    kernel,
+    stride: draw.large ? 1 : [draw.int(1, 2), draw.int(1, 2)],
+    dilation: draw.large ? 1 : [draw.int(1, 2), draw.int(1, 2)],
+    padding: [side(), side(), side(), side()],
+  });
+  const size = draw.large
+    ? ([33, 32] as const)
+    : ([2 * kernel[0] + draw.int(0, 6), 2 * kernel[1] + draw.int(0, 6)] as const);
+  const placement = placeWindow(window, size);
+  const [n, channels] = draw.large ? [75, 1] : [draw.pick([1, 2, 3]), draw.pick([1, 2, 3, 16])];
+  const outputs = draw.large ? 64 : draw.pick([1, 3, 16, 17]);
+  const bias = draw.flag() ? { bias: draw.float([outputs], 'moderate') } : {};
+  return {
+    inputs: {
+      x: draw.float([n, ...size, channels], 'moderate'),
+      weight: draw.float([...kernel, channels, outputs], 'moderate'),
+      ...bias,
+    },
+    attrs: { placement, activation: draw.pick(['Sigmoid', 'Tanh', 'Relu'] as const) },
+  };
+}
+
+function convolvedActivated(call: KernelCase): Numbers[] {
+  const { x, weight, bias } = named(call);
+  const { placement, activation } = call.attrs as unknown as {
+    placement: Placement;
+    activation: keyof typeof activations;
+  };
+  const [n = 0, height = 0, width = 0, channels = 0] = x!.shape;
+  const outputs = weight!.shape[3]!;
+  const shape = [n, ...placement.output, outputs];
+  const result = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const sums = new Float64Array(outputs);
+  for (let pixel = 0; pixel < result.length / outputs; pixel++) {
+    sums.fill(0);
+    for (const { cell, at } of cellsOf(pixel, [n, ...placement.output, 1], [n, height, width, 1], placement)) {
+      for (let c = 0; c < channels; c++) {
+        const value = x!.values[at * channels + c]!;
+        for (let o = 0; o < outputs; o++) sums[o]! += value * weight!.values[(cell * channels + c) * outputs + o]!;
+      }
+    }
+    for (let o = 0; o < outputs; o++)
+      result[pixel * outputs + o] = activations[activation](sums[o]! + (bias?.values[o] ?? 0));
+  }
+  return [float32(shape, result)];
+}
+
 export const fusedKernels: readonly Kernel[] = [
+  fused('HbpConvolveActivated', {
+    tolerance: 'sum',
+    // Of what is not negative Relu takes nothing away.
+    linear: { activation: 'Relu' },
+    draw: convolution,
+    reference: convolvedActivated,
+  }),
   fused('HbpTimesDerivative', {
     tolerance: 'sum',
     draw: (draw) => {

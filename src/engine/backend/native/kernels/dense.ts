@@ -1,7 +1,7 @@
 /** Matrix products and convolutions on oneDNN. */
 import * as tf from '../../../tf.js';
 import type { NativeBackend } from '../backend.js';
-import { shapes } from '../shapes.js';
+import { putConvolution as putPlaced, shapes } from '../shapes.js';
 import { binary, filled, unary } from './elementwise.js';
 import { areFloats, type Call, type KernelTable, type NativeKernel, sizeOf, using } from './kernel.js';
 import { broadcastTo } from './movement.js';
@@ -130,38 +130,15 @@ function putConvolution(
   // Channels in groups go to a kernel of TensorFlow.js that nobody here uses.
   if (info.inChannels !== filter[2]) return null;
   const { padInfo } = info;
-  shapes.set([
-    info.batchSize,
-    info.inHeight,
-    info.inWidth,
-    info.inChannels,
-    info.outHeight,
-    info.outWidth,
-    info.outChannels,
-    info.filterHeight,
-    info.filterWidth,
-    info.strideHeight,
-    info.strideWidth,
-    info.dilationHeight,
-    info.dilationWidth,
-    padInfo.top,
-    rest(info.outHeight, info.strideHeight, info.filterHeight, info.dilationHeight, info.inHeight, padInfo.top),
-    padInfo.left,
-    rest(info.outWidth, info.strideWidth, info.filterWidth, info.dilationWidth, info.inWidth, padInfo.left),
-  ]);
+  putPlaced(info.batchSize, info.inChannels, info.outChannels, {
+    kernel: [info.filterHeight, info.filterWidth],
+    stride: [info.strideHeight, info.strideWidth],
+    dilation: [info.dilationHeight, info.dilationWidth],
+    padding: [padInfo.top, padInfo.bottom, padInfo.left, padInfo.right],
+    input: [info.inHeight, info.inWidth],
+    output: [info.outHeight, info.outWidth],
+  });
   return info;
-}
-
-/** Padding behind the picture that the last window reaches into. */
-function rest(
-  outputs: number,
-  stride: number,
-  kernel: number,
-  dilation: number,
-  length: number,
-  before: number,
-): number {
-  return Math.max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - length - before);
 }
 
 /** Where there is nothing to multiply, the result is zeros. */

@@ -1,7 +1,7 @@
 /** Kernels that the engine asks for by names of its own (src/engine/fused.ts): several of its operations in one pass. */
 import type * as tf from '../../../tf.js';
 import type { Placement } from '../../../nn/window.js';
-import { putPlacement } from '../shapes.js';
+import { putConvolution, putPlacement } from '../shapes.js';
 import { areFloats, type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
 
 const maxPool: NativeKernel = ({ inputs, attrs, backend }) => {
@@ -35,6 +35,25 @@ const spreadCells: NativeKernel = ({ inputs, attrs, backend }) => {
   putPlacement(n, channels, placement);
   backend.addon.spreadCells(backend.floats(dy), backend.floats(chosen), backend.floats(dx), dy.shape[0]! / n);
   return dx;
+};
+
+const convolveActivated: NativeKernel = ({ inputs, attrs, backend }) => {
+  const { x, weight, bias } = inputs as { x: tf.TensorInfo; weight: tf.TensorInfo; bias?: tf.TensorInfo };
+  const { activation, placement } = attrs as unknown as { activation: string; placement: Placement };
+  const { addon } = backend;
+  const [n = 0, , , channels = 0] = x.shape;
+  const outputs = weight.shape[3]!;
+  const y = backend.empty([n, ...placement.output, outputs], 'float32');
+  putConvolution(n, channels, outputs, placement);
+  const [pictures, w, result] = [backend.floats(x), backend.floats(weight), backend.floats(y)];
+  addon.convolveActivated(
+    pictures,
+    w,
+    bias ? backend.floats(bias) : null,
+    result,
+    ordinal(addon.names.activation, activation),
+  );
+  return y;
 };
 
 const timesDerivative: NativeKernel = ({ inputs, attrs, backend }) => {
@@ -142,6 +161,7 @@ export function engineKernels(hasLapack: boolean): KernelTable {
     HbpMaxPool: maxPool,
     HbpPickCells: pickCells,
     HbpSpreadCells: spreadCells,
+    HbpConvolveActivated: convolveActivated,
     HbpTimesDerivative: timesDerivative,
     HbpSgd: sgd,
     HbpAdam: adam,
