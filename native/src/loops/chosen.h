@@ -200,10 +200,16 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
       const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
         padPicture(c, l, before, x + vx * n * picture, i, padded, row);
+        // The next picture comes while this one is calculated with.
+        const bool isLast = vx + 1 == xs;
+        const int64_t lines = isLast && i + 1 == end ? 0 : picture / kLine;
+        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, lines, groups * ws},
+                         {before.output + (i + 1) * picture, before.output && isLast ? lines : 0, groups * ws}};
         for (int64_t vw = 0; vw < ws; vw++) {
           const float* w = arranged + vw * l.outputs * l.patch;
           for (int64_t g = 0; g < groups; g++) {
             const int64_t from = p.begin[g];
+            for (Ahead& each : ahead) each.next();
             dotsOf(l, padded, offsets, p.cell + from, w + g % l.outputs * l.patch, products + from, p.begin[g + 1] - from);
           }
           float* to = y + ((vx + vw) * n + i) * results;
@@ -255,6 +261,8 @@ struct Pieces {
     share = (l.vectors + parts - 1) / parts;
   }
 
+  int64_t count(const PatchLayout& l) const { return (l.rows + rowsAtATime - 1) / rowsAtATime * parts; }
+
   template <class F>
   void forEach(const PatchLayout& l, F f) const {
     for (int64_t r = 0; r < l.rows; r += rowsAtATime) {
@@ -293,7 +301,7 @@ static inline void addPatches(Z, const PatchLayout& l, const float* x, const Off
 
 /** sums [outputs][patch] += the picture's patches times the factors of its places. */
 static void addPlaces(const ChosenConvolution& c, const PatchLayout& l, const Pieces& pieces, const float* padded,
-                      const Offsets& offsets, const Places& p, const float* factors, float* sums) {
+                      const Offsets& offsets, const Places& p, const float* factors, float* sums, Ahead& ahead) {
   const int64_t groups = Places::groups(c, l);
   for (int64_t first = 0; first < groups; first += l.outputs) {
     pieces.forEach(l, [&](const Piece& piece) {
@@ -302,6 +310,7 @@ static void addPlaces(const ChosenConvolution& c, const PatchLayout& l, const Pi
         float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
         for (int64_t group = first; group < first + l.outputs; group++, to += l.patch) {
           const int64_t from = p.begin[group], count = p.begin[group + 1] - from;
+          ahead.next();
           addPatches(size, l, x, offsets, p.cell + from, factors + from, count, to);
         }
       });
@@ -395,6 +404,8 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
           padPicture(c, l, {nullptr, {}}, x, i, padded, row);
+          const bool isNext = i + 1 < least((s + 1) * share, n) || s + 1 < end;
+          Ahead ahead = {x + (i + 1) * picture, isNext && i + 1 < n ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
             if (each) std::memset(own, 0, sums * sizeof(float));
@@ -402,7 +413,7 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
             if (places) {
               const Places p(c, l, places + i * size);
               addWindows(l, p, dy + sample * results, factors);
-              addPlaces(c, l, pieces, padded, offsets, p, factors, to);
+              addPlaces(c, l, pieces, padded, offsets, p, factors, to, ahead);
             } else {
               transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
               addCells(l, pieces, padded, offsets, factors, to);
@@ -457,13 +468,15 @@ static inline void addWeights(Z, const PatchLayout& l, const float* weights, con
 /** Padded pictures of B vectors += the transposed patches of places; factors of the vectors are `factorsStride` apart. */
 template <int B>
 static void spreadPatches(const PatchLayout& l, const Pieces& pieces, const Offsets& offsets, const Places& p,
-                          const float* weights, const float* factors, int64_t factorsStride, float* padded) {
+                          const float* weights, const float* factors, int64_t factorsStride, float* padded, Ahead* ahead) {
   pieces.forEach(l, [&](const Piece& piece) {
     withSize(piece, [&](auto size) {
       if constexpr (B * decltype(size)::rows * decltype(size)::vectors <= kMostSums) {
         float* to = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
         for (int64_t cell = 0; cell < l.cells; cell++) {
           const int64_t from = p.ofCell[cell], count = p.ofCell[cell + 1] - from;
+          ahead[0].next();
+          ahead[1].next();
           if (count == 0) continue;
           addWeights<B>(size, l, weights, p.sorted + from, p.output + from, count, factors, factorsStride, to + offsets[cell]);
         }
@@ -705,8 +718,12 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
           addWindows(l, p, dy + ((v + b) * n + i) * results, factors + b * (results + 1));
         }
         std::memset(padded, 0, count * l.size * sizeof(float));
-        if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded);
-        else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded);
+        // What is before this picture, and the next one's places, come meanwhile.
+        const int64_t calls = (count == 2 ? piecesOfTwo : pieces).count(l) * l.cells;
+        Ahead ahead[] = {{before.output + i * picture, before.output && v == 0 ? picture / kLine : 0, calls},
+                         {reinterpret_cast<const float*>(places + (i + 1) * size), v == 0 && i + 1 < end ? size / 2 / kLine : 0, calls}};
+        if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded, ahead);
+        else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded, ahead);
         for (int64_t b = 0; b < count; b++) {
           const int64_t sample = (v + b) * n + i;
           unpadPicture(c, l, before, padded + b * l.size, i, dx + sample * picture, sums ? sums + sample * c.in : nullptr, row,

@@ -56,21 +56,6 @@ static bool isDirect(const Convolution& c) {
          c.outWidth == c.width + c.left + c.right - c.kernelWidth + 1;
 }
 
-/** Floats of one line of the cache. */
-constexpr int64_t kLine = 16;
-
-/** Asks for memory ahead, in even shares. */
-struct Ahead {
-  const float* from;
-  int64_t lines, calls;
-  int64_t call = 0, done = 0;
-
-  inline void next() {
-    const int64_t until = lines * ++call / calls;
-    for (; done < until; done++) __builtin_prefetch(from + done * kLine, 0, 2);
-  }
-};
-
 /** Padding times NaN or infinity would be NaN, where others leave padding out. */
 static bool areFinite(const float* p, int64_t n) {
   float differences = 0;

@@ -155,6 +155,20 @@ static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
 #endif
 }
 
+/** Floats of one line of the cache. */
+constexpr int64_t kLine = 16;
+
+/** Asks for memory ahead, in even shares of so many calls. */
+struct Ahead {
+  const float* from;
+  int64_t lines, calls;
+  int64_t due = 0, done = 0;
+
+  inline void next() {
+    for (due += lines; due >= calls; due -= calls) __builtin_prefetch(from + done++ * kLine, 0, 2);
+  }
+};
+
 /** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
 static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
 
