@@ -201,6 +201,10 @@ void TimesDerivative(const Info& i) {
   loops->timesDerivative(static_cast<hbp::Activation>(whole(i, 0)), floats(i, 1), floats(i, 2), floats(i, 3), whole(i, 4),
                          whole(i, 5));
 }
+void TimesDerivativeWithSums(const Info& i) {
+  loops->timesDerivativeWithSums(static_cast<hbp::Activation>(whole(i, 0)), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4),
+                                 whole(i, 5), whole(i, 6), whole(i, 7), whole(i, 8));
+}
 void Sgd(const Info& i) {
   loops->sgd(floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3), floats(i, 4), whole(i, 5), number(i, 6), number(i, 7),
              number(i, 8));
@@ -446,6 +450,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("avgPool", AvgPool);
   add("avgPoolTransposed", AvgPoolTransposed);
   add("timesDerivative", TimesDerivative);
+  add("timesDerivativeWithSums", TimesDerivativeWithSums);
   add("sgd", Sgd);
   add("adam", Adam);
   add("cgDescend", CgDescend);

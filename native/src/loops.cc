@@ -26,7 +26,7 @@ const Loops& HBP_LOOPS() {
       HBP_TEXT(HBP_ISA), unary,     binary,    integer,     compare,     compareIntegers, logical,
       logicalNot,        isNan,     cast,      select,      fill,        reduce,          reduceIntegers,
       reduceBools,       argExtreme, cumsum,   softmax,     copy,        gather,          scatterAdd,
-      oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, activate,  timesDerivative,
+      oneHot,            maxPool,   cellPositions, pickCells, spreadCells, avgPool,     avgPoolTransposed, activate,  timesDerivative, timesDerivativeWithSums,
       sgd,               adam,      cgDescend, cgTurn,     chainCg,   projectRows, addRows,          derivativeMeans, curveLink,
       rowsProduct, convolve,  convolveBackwardData, convolveBackwardWeights,
 #if HBP_REGISTER >= 32

@@ -129,6 +129,9 @@ struct Loops {
   /** y = phi(x), past the caches or not. */
   void (*activate)(Activation phi, const float* x, float* y, int64_t n, bool past);
   void (*timesDerivative)(Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors);
+  /** The same of y [n, positions, channels], and its sums over positions [vectors, n, channels]. */
+  void (*timesDerivativeWithSums)(Activation phi, const float* y, const float* dy, float* dx, float* sums, int64_t n,
+                                  int64_t positions, int64_t channels, int64_t vectors);
   /** buffer' = momentum buffer + gradient + decay value; value' = value - lr buffer'. `buffer` may be null (zeros). */
   void (*sgd)(const float* value, const float* gradient, const float* buffer, float* nextValue, float* nextBuffer,
               int64_t n, float lr, float momentum, float decay);

@@ -48,6 +48,17 @@ export function timesDerivative(activation: KnownByOutput, output: tf.Tensor, v:
   return run('HbpTimesDerivative', { output, v }, { activation })[0]!;
 }
 
+/** The same of [N, ..., C], and its sums over what is between, [V?, N, C]; null: sum it up. */
+export function timesDerivativeWithSums(
+  activation: KnownByOutput,
+  output: tf.Tensor,
+  v: tf.Tensor,
+): { dx: tf.Tensor; sums: tf.Tensor } | null {
+  if (!has('HbpTimesDerivative') || output.rank < 3) return null;
+  const [dx, sums] = run('HbpTimesDerivative', { output, v }, { activation, sums: true }) as [tf.Tensor, tf.Tensor];
+  return { dx, sums };
+}
+
 /** The largest cell of each window and which it was, as `MaxPool2d` keeps it; null: compose it. */
 export function maxPool(x: tf.Tensor, placement: Placement): { largest: tf.Tensor; chosen: tf.Tensor } | null {
   if (!has('HbpMaxPool')) return null;

@@ -400,6 +400,38 @@ static void timesDerivative(hbp::Activation phi, const float* y, const float* dy
   });
 }
 
+static void timesDerivativeWithSums(hbp::Activation phi, const float* y, const float* dy, float* dx, float* sums, int64_t n,
+                                    int64_t positions, int64_t channels, int64_t vectors) {
+  const int64_t size = positions * channels;
+  const bool past = channels % kLanes == 0 && isStreamed(dx, vectors * n * size);
+  withDerivative(phi, [&](auto derivative) {
+    inParallel(n, 2 * n * vectors * size, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        for (int64_t v = 0; v < vectors; v++) {
+          const int64_t at = (v * n + i) * size;
+          float* const sum = sums + (v * n + i) * channels;
+          std::memset(sum, 0, channels * sizeof(float));
+          for (int64_t p = 0; p < size; p += channels) {
+            int64_t k = 0;
+            for (; k + kLanes <= channels; k += kLanes) {
+              const Floats value = derivative(load(y + i * size + p + k)) * load(dy + at + p + k);
+              if (past) stream(dx + at + p + k, value);
+              else store(dx + at + p + k, value);
+              store(sum + k, load(sum + k) + value);
+            }
+            if (k < channels) {
+              const int64_t rest = channels - k;
+              const Floats value = derivative(loadSome(y + i * size + p + k, rest)) * loadSome(dy + at + p + k, rest);
+              storeSome(dx + at + p + k, value, rest);
+              storeSome(sum + k, loadSome(sum + k, rest) + value, rest);
+            }
+          }
+        }
+      }
+    });
+  });
+}
+
 static void sgd(const float* value, const float* gradient, const float* buffer, float* nextValue, float* nextBuffer,
                 int64_t n, float lr, float momentum, float decay) {
   inParallel(n, 3 * n, kLanes, [&](int64_t begin, int64_t end) {

@@ -78,6 +78,18 @@ export interface Addon {
   avgPoolTransposed(dy: Float32Array, dx: Float32Array, countPadding: boolean): void;
 
   timesDerivative(phi: Ordinal, y: Float32Array, dy: Float32Array, dx: Float32Array, n: number, vectors: number): void;
+  /** y [n, positions, channels]; sums over positions. */
+  timesDerivativeWithSums(
+    phi: Ordinal,
+    y: Float32Array,
+    dy: Float32Array,
+    dx: Float32Array,
+    sums: Float32Array,
+    n: number,
+    positions: number,
+    channels: number,
+    vectors: number,
+  ): void;
   sgd(
     value: Float32Array,
     gradient: Float32Array,

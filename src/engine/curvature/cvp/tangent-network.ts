@@ -1,6 +1,7 @@
 import { Conv2d } from '../../nn/conv2d.js';
 import { pickCells, spreadCells } from '../../nn/chosen-cells.js';
 import { type ActivationBefore, ChosenConvolution, type ChosenPlacements } from '../../nn/chosen-convolution.js';
+import { timesDerivativeWithSums } from '../../fused.js';
 import type { PooledCells } from '../../nn/gradient-rows.js';
 import { ElementwiseByOutput, type OutputSaved } from '../../nn/known-by-output.js';
 import { everywhere } from '../../nn/leading.js';
@@ -219,6 +220,19 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
   };
 }
 
+/** What an activation that is known by its output can do besides. */
+function byOutput(
+  layer: ElementwiseByOutput,
+  saved: OutputSaved,
+  derivative: (t: tf.Tensor) => tf.Tensor,
+): Pick<NetworkStage, 'activation' | 'backwardWithSums'> {
+  return {
+    activation: { layer, saved },
+    backwardWithSums: (u) =>
+      timesDerivativeWithSums(layer.activation, saved.output, u) ?? { dx: derivative(u), sums: undefined },
+  };
+}
+
 /** @param residual  of the cells that the activation is for; 0 where its mask is */
 function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | null): NetworkStage {
   const { layer, saved, mask } = activation;
@@ -235,6 +249,7 @@ function elementwiseStage(activation: MaskedActivation, residual: tf.Tensor | nu
     hasResidual: residual !== null,
     ...(layer instanceof ElementwiseByOutput &&
       !mask &&
-      !residual && { activation: { layer, saved: saved as OutputSaved } }),
+      !residual &&
+      byOutput(layer, saved as OutputSaved, derivative)),
   };
 }

@@ -147,17 +147,23 @@ export const fusedKernels: readonly Kernel[] = [
       const activation = draw.pick(['Sigmoid', 'Tanh', 'Relu'] as const);
       const vectors = draw.large ? [] : draw.pick([[], [1], [3]]);
       const output = activation === 'Relu' ? draw.float(shape, 'sum') : draw.uniform(shape, -1, 1);
-      return { inputs: { output, v: draw.float([...vectors, ...shape], 'moderate') }, attrs: { activation } };
+      const sums = shape.length > 2 && draw.flag();
+      return { inputs: { output, v: draw.float([...vectors, ...shape], 'moderate') }, attrs: { activation, sums } };
     },
     reference: (call) => {
       const { output, v } = named(call);
       const derivative = derivatives[call.attrs!['activation'] as keyof typeof derivatives];
-      return [
-        float32(
-          v!.shape,
-          Float32Array.from(v!.values, (value, i) => derivative(output!.values[i % output!.values.length]!) * value),
-        ),
-      ];
+      const product = Float32Array.from(
+        v!.values,
+        (value, i) => derivative(output!.values[i % output!.values.length]!) * value,
+      );
+      if (!call.attrs!['sums']) return [float32(v!.shape, product)];
+      const { shape } = output!;
+      const [sample, channels] = [shape.slice(1).reduce((a, b) => a * b, 1), shape.at(-1)!];
+      const sumsShape = [...v!.shape.slice(0, v!.shape.length - shape.length), shape[0]!, channels];
+      const totals = new Float64Array(sumsShape.reduce((a, b) => a * b, 1));
+      product.forEach((value, i) => (totals[Math.floor(i / sample) * channels + (i % channels)]! += value));
+      return [float32(v!.shape, product), float32(sumsShape, Float32Array.from(totals))];
     },
   }),
   fused('HbpMaxPool', {

@@ -56,16 +56,24 @@ const convolveActivated: NativeKernel = ({ inputs, attrs, backend }) => {
   return y;
 };
 
+/** phi' v, and with `sums` its sums over all axes but the first of `output` and the last, too. */
 const timesDerivative: NativeKernel = ({ inputs, attrs, backend }) => {
   const { output, v } = inputs as { output: tf.TensorInfo; v: tf.TensorInfo };
-  const { activation } = attrs as { activation: string };
+  const { activation, sums: isSummed } = attrs as { activation: string; sums?: boolean };
   const { addon } = backend;
   const product = backend.empty(v.shape, 'float32');
-  const n = sizeOf(output.shape);
-  if (n === 0) return product;
+  const size = sizeOf(output.shape);
+  const vectors = v.shape.slice(0, v.shape.length - output.shape.length);
+  const [n = 0, channels = 0] = [output.shape[0], output.shape.at(-1)];
+  const sums = isSummed ? backend.empty([...vectors, n, channels], 'float32') : null;
   const op = ordinal(addon.names.activation, activation);
   const [y, dy, dx] = [backend.floats(output), backend.floats(v), backend.floats(product)];
-  addon.timesDerivative(op, y, dy, dx, n, sizeOf(v.shape) / n);
+  if (sums) {
+    const positions = sizeOf(output.shape.slice(1, -1));
+    addon.timesDerivativeWithSums(op, y, dy, dx, backend.floats(sums), n, positions, channels, sizeOf(vectors));
+    return [product, sums];
+  }
+  if (size > 0) addon.timesDerivative(op, y, dy, dx, size, sizeOf(v.shape) / size);
   return product;
 };
 
