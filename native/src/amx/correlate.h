@@ -62,8 +62,10 @@ struct Correlation {
 };
 
 /** The parts of two times sixteen numbers, next to each other, the first one's in the low halves. */
-static inline void splitPair(__m512 first, __m512 second, __m512i* parts, __m512i& largest) {
+static inline void splitPair(__m512 first, __m512 second, __m512i* parts, Largest& largest) {
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u)), half = _mm512_set1_epi32(0x8000);
+  largest.see(first);
+  largest.see(second);
   for (int i = 0; i + 1 < kParts; i++) {
     // To nearest, so that signs stay mixed.
     const __m512i one = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(first), half), upper);
@@ -74,11 +76,7 @@ static inline void splitPair(__m512 first, __m512 second, __m512i* parts, __m512
   }
   // Nothing is left to round: one >> 16 | two & upper.
   parts[kParts - 1] = _mm512_ternarylogic_epi32(_mm512_srli_epi32(_mm512_castps_si512(first), 16), _mm512_castps_si512(second), upper, 0xf8);
-  largest = _mm512_max_epu16(largest, _mm512_and_si512(parts[0], _mm512_set1_epi16(0x7fff)));
 }
-
-/** Whether no number seen was infinite or NaN in bfloat16. */
-static inline bool areIn(__m512i largest) { return _mm512_cmpge_epu16_mask(largest, _mm512_set1_epi16(0x7f80)) == 0; }
 
 /** Some pairs of pixels of a row, 16 channels of them, to be copied at a time; or a tile to be turned. */
 struct Piece {
@@ -143,21 +141,21 @@ struct Copying {
   char* to;
   int64_t calls, call, done;
 
-  void next(__m512i& largest) {
+  void next(Largest& largest) {
     const int64_t until = least(pieces.count, pieces.count * ++call / calls);
     while (done < until) copy(pieces.list[done++], largest);
   }
-  void finish(__m512i& largest) {
+  void finish(Largest& largest) {
     while (done < pieces.count) copy(pieces.list[done++], largest);
   }
 
  private:
-  inline void copy(const Piece& piece, __m512i& largest) {
+  inline void copy(const Piece& piece, Largest& largest) {
     if (piece.kind == Piece::kInput) copyPairs(piece, c.in, c.partBytes(), c.copyBytes(), largest);
     else if (piece.kind == Piece::kGradient) copyPairs(piece, c.out, kTile, 0, largest);
     else transposeTile(to + piece.to);
   }
-  inline void copyPairs(const Piece& piece, int64_t apart, int64_t partBytes, int64_t secondCopy, __m512i& largest) {
+  inline void copyPairs(const Piece& piece, int64_t apart, int64_t partBytes, int64_t secondCopy, Largest& largest) {
     char* at = to + piece.to;
     const float* pixel = from + piece.from;
     int32_t isThere = piece.isThere;
@@ -184,7 +182,7 @@ struct Copying {
 struct Meanwhile {
   Copying copying[2];
   Ahead ahead[2];
-  __m512i largest;
+  Largest largest;
 
   inline void next(int part) {
     copying[part].next(largest);
@@ -307,7 +305,7 @@ static bool correlateShares(const Correlation& c, const float* x, const float* d
   bool isIn = true;
   Meanwhile first = copying(c.startOf(from));
   first.finish();
-  isIn = areIn(first.largest);
+  isIn = first.largest.isIn();
   configureTiles();
   for (int64_t share = from; share < to; share++, sums += c.weights()) {
     std::memset(sums, 0, c.weights() * sizeof(float));
@@ -318,7 +316,7 @@ static bool correlateShares(const Correlation& c, const float* x, const float* d
         for (int64_t k = 0; k < 256; k += 16) _mm512_store_ps(sum + k, _mm512_add_ps(_mm512_load_ps(sum + k), _mm512_load_ps(tile + k)));
       });
       next.finish();
-      isIn = areIn(next.largest) && isIn;
+      isIn = next.largest.isIn() && isIn;
     }
   }
   _tile_release();
@@ -405,7 +403,7 @@ static bool correlateSamples(const Convolution& shape, const float* x, const flo
     Meanwhile first = {{{c, memory.inputs, patch > 0 ? ofPatches : x + i * sizeX, memory.copies[0], 1, 0, 0},
                         {c, memory.outputs, gradients(0, i), memory.gradients[0], 1, 0, 0}}, {}, _mm512_setzero_si512()};
     first.finish();
-    isIn = areIn(first.largest) && isIn;
+    isIn = first.largest.isIn() && isIn;
     for (int64_t v = 0; v < vectors; v++) {
       const int64_t isNext = v + 1 < vectors, isThird = v + 2 < vectors;
       Meanwhile next = {{{c, none, nullptr, nullptr, 1, 0, 0},
@@ -418,7 +416,7 @@ static bool correlateSamples(const Convolution& shape, const float* x, const flo
         putWeights(c, product, o, tile, patch > 0 ? least(kRows, parameters / c.out - product * kRows) : kRows, row, isStreamed);
       });
       next.finish();
-      isIn = areIn(next.largest) && isIn;
+      isIn = next.largest.isIn() && isIn;
     }
   }
   _tile_release();

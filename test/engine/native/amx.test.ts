@@ -509,6 +509,15 @@ describeNative('large convolutions of the native backend', () => {
     expect([of(8, 5, 0), of(4, 0, 0), of(0, 31, 31)].every(Number.isFinite)).toBe(true);
   });
 
+  it.each([0x7fffffff, 0xffffffff, 0xff800001])('gradients of the weights keep a NaN of the bits %i', (bits) => {
+    const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
+    const x = drawn(40 * 16 * 16 * 32, 21);
+    const dy = drawn(40 * 16 * 16 * 32, 22);
+    new Uint32Array(x.buffer)[(5 * 256 + 40) * 32 + 3] = bits;
+    expect(gradient(x, dy, sizes)[(4 * 32 + 3) * 32]).toBeNaN();
+    expect(samplesOf(x, dy, sizes, 1)[5 * 9 * 32 * 32 + (4 * 32 + 3) * 32]).toBeNaN();
+  });
+
   it('keep the last bits of a number', () => {
     const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
     const x = drawn(40 * 16 * 16 * 32, 5);
