@@ -205,12 +205,9 @@ bool isForAmx(const Convolution& c) {
 bool convolveByAmx(const Convolution& c, const float* x, const float* w, const float* bias, float* y, int64_t threads) {
   const Patches p(c);
   threads = least(threads, p.n);
-  bool isIn = true;
-#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
-  for (int64_t i = 0; i < threads; i++) {
-    isIn = convolvePictures(p, x, w, bias, y, p.n * i / threads, p.n * (i + 1) / threads) && isIn;
-  }
-  return isIn;
+  return onAll(threads, [&](int64_t i) {
+    return convolvePictures(p, x, w, bias, y, p.n * i / threads, p.n * (i + 1) / threads);
+  });
 }
 
 }  // namespace hbp

@@ -427,12 +427,12 @@ static bool correlateSamples(const Convolution& shape, const float* x, const flo
 /** Least share of the steps' pixels that are pixels of the result. */
 constexpr double kLeastPixels = 0.5;
 
-}  // namespace
-
 /** Whether rows fill tiles, and what is copied of a picture stays in the second cache. */
 static bool fillsTiles(const Correlation& c) {
   return c.outHeight * c.outWidth >= kLeastPixels * c.steps * kDepth && c.copiesBytes() + c.gradientBytes() <= kMostPicture;
 }
+
+}  // namespace
 
 bool isCorrelatedByAmx(const Convolution& shape) { return isForAmx(shape) && fillsTiles(Correlation(shape)); }
 
@@ -441,12 +441,10 @@ bool correlateByAmx(const Convolution& shape, const float* x, const float* dy, f
   const Correlation c(shape);
   float* const sums = reinterpret_cast<float*>(kept.atLeast(c.shares * c.weights() * sizeof(float)));
   threads = least(threads, c.shares);
-  bool isIn = true;
-#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
-  for (int64_t thread = 0; thread < threads; thread++) {
+  const bool isIn = onAll(threads, [&](int64_t thread) {
     const int64_t from = c.shares * thread / threads, to = c.shares * (thread + 1) / threads;
-    isIn = correlateShares(c, x, dy, sums + from * c.weights(), from, to) && isIn;
-  }
+    return correlateShares(c, x, dy, sums + from * c.weights(), from, to);
+  });
   if (isIn) addShares(c, sums, dw, threads);
   return isIn;
 }
@@ -463,12 +461,9 @@ bool areSamplesForAmx(const Convolution& c, int64_t vectors) {
 
 bool correlateSamplesByAmx(const Convolution& c, const float* x, const float* dy, float* rows, int64_t vectors, int64_t threads) {
   threads = least(threads, c.n);
-  bool isIn = true;
-#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
-  for (int64_t i = 0; i < threads; i++) {
-    isIn = correlateSamples(c, x, dy, rows, vectors, c.n * i / threads, c.n * (i + 1) / threads) && isIn;
-  }
-  return isIn;
+  return onAll(threads, [&](int64_t i) {
+    return correlateSamples(c, x, dy, rows, vectors, c.n * i / threads, c.n * (i + 1) / threads);
+  });
 }
 
 }  // namespace hbp

@@ -154,15 +154,12 @@ bool multiplyByAmx(const float* a, const float* b, float* c, int64_t m, int64_t 
     if (threads % rows == 0 && m / rows + n * rows / threads < m / along + n * along / threads) along = rows;
   }
   const int64_t across = threads / along, rowPanels = (m + kPanel - 1) / kPanel, columnPanels = (n + kPanel - 1) / kPanel;
-  bool isIn = true;
-#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
-  for (int64_t i = 0; i < threads; i++) {
+  return onAll(threads, [&](int64_t i) {
     const int64_t row = i / across, column = i % across;
-    isIn = multiplyShare(left, right, c, n,
+    return multiplyShare(left, right, c, n,
                          {rowPanels * row / along * kPanel, least(rowPanels * (row + 1) / along * kPanel, m),
-                          columnPanels * column / across * kPanel, least(columnPanels * (column + 1) / across * kPanel, n), false}) && isIn;
-  }
-  return isIn;
+                          columnPanels * column / across * kPanel, least(columnPanels * (column + 1) / across * kPanel, n), false});
+  });
 }
 
 bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int64_t threads) {
@@ -173,12 +170,9 @@ bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int
   const auto boundary = [&](int64_t i) {
     return least(static_cast<int64_t>(panels * __builtin_sqrt(static_cast<double>(i) / threads) + 0.5) * kPanel, k);
   };
-  bool isIn = true;
-#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : isIn)
-  for (int64_t i = 0; i < threads; i++) {
-    isIn = multiplyShare(left, left, y, line, {0, boundary(i + 1), boundary(i), boundary(i + 1), true}) && isIn;
-  }
-  return isIn;
+  return onAll(threads, [&](int64_t i) {
+    return multiplyShare(left, left, y, line, {0, boundary(i + 1), boundary(i), boundary(i + 1), true});
+  });
 }
 
 }  // namespace hbp

@@ -181,6 +181,15 @@ constexpr int64_t kStreamed = 1 << 22;
 
 static int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 
+/** f(thread) on each of them; whether all of them say yes. */
+template <class F>
+static bool onAll(int64_t threads, F f) {
+  bool all = true;
+#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1) reduction(&& : all)
+  for (int64_t i = 0; i < threads; i++) all = f(i) && all;
+  return all;
+}
+
 }  // namespace
 
 }  // namespace hbp

@@ -404,8 +404,7 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
           padPicture(c, l, {nullptr, {}}, x, i, padded, row);
-          const bool isNext = i + 1 < least((s + 1) * share, n) || s + 1 < end;
-          Ahead ahead = {x + (i + 1) * picture, isNext && i + 1 < n ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
+          Ahead ahead = {x + (i + 1) * picture, i + 1 < least(end * share, n) ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
             if (each) std::memset(own, 0, sums * sizeof(float));

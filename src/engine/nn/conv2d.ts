@@ -1,7 +1,6 @@
-import { convolveActivated } from '../fused.js';
+import { convolveActivated, type KnownByOutput } from '../fused.js';
 import * as tf from '../tf.js';
 import { convolve, convolveTransposed, correlate } from './convolution.js';
-import type { ElementwiseByOutput } from './known-by-output.js';
 import { type Layer, noParameter } from './layer.js';
 import { everywhere, onPictures, sizeOf, vectorsFirst, vectorsLast } from './leading.js';
 import { Parameter } from './parameter.js';
@@ -63,11 +62,7 @@ export class Conv2d implements Layer<ConvSaved> {
     return { output: this.bias ? tf.add(product, this.bias.value) : product, saved: { input } };
   }
 
-  /** y goes through an activation at once, so that it need not be there; null: there is no kernel for that. */
-  forwardActivated(
-    input: tf.Tensor,
-    { activation }: ElementwiseByOutput,
-  ): { output: tf.Tensor; saved: ConvSaved } | null {
+  forwardActivated(input: tf.Tensor, activation: KnownByOutput): { output: tf.Tensor; saved: ConvSaved } | null {
     this.#check(input);
     if (this.groups > 1) return null;
     const bias = this.bias && this.bias.value;

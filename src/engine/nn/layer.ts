@@ -1,3 +1,4 @@
+import type { KnownByOutput } from '../fused.js';
 import type { Tensor } from '../tf.js';
 import type { Parameter } from './parameter.js';
 
@@ -37,6 +38,8 @@ export interface Layer<S extends Saved = Saved> {
 
   /** y [N, ...] and what the derivatives at x need. */
   forward(x: Tensor): { output: Tensor; saved: S };
+  /** phi(y) and the same, where that is one kernel, so that y need not be there; absent, or null: it is not. */
+  forwardActivated?(x: Tensor, activation: KnownByOutput): { output: Tensor; saved: S } | null;
   /** J_x dx: [V?, N, ...in] to [V?, N, ...out]. */
   inputJvp(saved: S, dx: Tensor): Tensor;
   /** J_x^T dy: [V?, N, ...out] to [V?, N, ...in]. */

@@ -1,5 +1,4 @@
 import type { Tensor } from '../tf.js';
-import { Conv2d } from './conv2d.js';
 import { ElementwiseByOutput } from './known-by-output.js';
 import type { Layer, Saved } from './layer.js';
 import type { Parameter } from './parameter.js';
@@ -61,11 +60,13 @@ export class Sequential {
     return { output, saved };
   }
 
-  /** Through layer l, or through a convolution and the activation behind it where both are one kernel. */
+  /** Through layer l, and through the activation behind it where both are one kernel. */
   #step(l: number, input: Tensor): { output: Tensor; saved: Saved[] } {
     const [layer, next] = [this.layers[l]!.layer, this.layers[l + 1]?.layer];
-    const both = layer instanceof Conv2d && next instanceof ElementwiseByOutput && layer.forwardActivated(input, next);
-    if (both) return { output: both.output, saved: [both.saved, next.savedOf(both.output)] };
+    if (next instanceof ElementwiseByOutput) {
+      const both = layer.forwardActivated?.(input, next.activation);
+      if (both) return { output: both.output, saved: [both.saved, next.savedOf(both.output)] };
+    }
     const { output, saved } = layer.forward(input);
     return { output, saved: [saved] };
   }
