@@ -513,9 +513,12 @@ describeNative('large convolutions of the native backend', () => {
     const sizes: Sizes = [40, 16, 16, 32, 32, [3, 3], same];
     const x = drawn(40 * 16 * 16 * 32, 21);
     const dy = drawn(40 * 16 * 16 * 32, 22);
-    new Uint32Array(x.buffer)[(5 * 256 + 40) * 32 + 3] = bits;
-    expect(gradient(x, dy, sizes)[(4 * 32 + 3) * 32]).toBeNaN();
-    expect(samplesOf(x, dy, sizes, 1)[5 * 9 * 32 * 32 + (4 * 32 + 3) * 32]).toBeNaN();
+    // At the left side of a picture: the kernel's last column never meets it.
+    new Uint32Array(x.buffer)[(5 * 256 + 3 * 16) * 32 + 3] = bits;
+    for (const values of [gradient(x, dy, sizes), samplesOf(x, dy, sizes, 1).subarray(5 * 9 * 32 * 32)]) {
+      expect(values[(4 * 32 + 3) * 32]).toBeNaN();
+      expect(values[(5 * 32 + 3) * 32]).not.toBeNaN();
+    }
   });
 
   it('keep the last bits of a number', () => {
