@@ -84,6 +84,7 @@ export {
 } from './curvature/operator.js';
 export { inRowBlocks, plainSystemOf } from './curvature/row-block-operator.js';
 export { diagonalBlocks, type RowBlocks, splitRows } from './curvature/row-blocks.js';
+export type { KnownByOutput } from './fused.js';
 export { AvgPool2d } from './nn/avg-pool2d.js';
 export { type Eigh, eigh, type SymmetricEigen } from './linalg/eigh.js';
 export { backpropagate, type BackpropagateOptions, type Gradients } from './nn/backward.js';
