@@ -302,7 +302,8 @@ void CorrelateChosen(const Info& i) {
 }
 
 void FactorProduct(const Info& i) {
-  loops->factorProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5), whole(i, 6));
+  const int64_t rank = whole(i, 3), vectors = whole(i, 4), samples = whole(i, 5), features = whole(i, 6), step = samples * features;
+  loops->factorProduct({rank, vectors, samples, features, step, step, features}, floats(i, 0), floats(i, 1), floats(i, 2));
 }
 void RowsProduct(const Info& i) {
   loops->rowsProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5));
@@ -338,7 +339,7 @@ void convolve(const Info& i, const hbp::Convolution& c, const float* x, const fl
 void Convolve(const Info& i) { convolve(i, convolution(), floats(i, 0), floats(i, 1), floats(i, 2), floats(i, 3)); }
 
 /** Results of so many numbers leave the caches, and of so many at a time, on each thread, they stay in the second one. */
-constexpr int64_t kLeastInPieces = 1 << 22, kPiece = 1 << 18;
+constexpr int64_t kLeastInPieces = 1 << 22, kPiece = 1 << 18, kPieceOfProduct = 3 << 17;
 
 /** The activation of a convolution. Large ones go in pieces: what is between the two never gets to memory. */
 void ConvolveActivated(const Info& i) {
@@ -361,10 +362,41 @@ void ConvolveActivated(const Info& i) {
     loops->activate(phi, between, y + first * sizeY, piece.n * sizeY, true);
   }
 }
-void ConvolveBackwardData(const Info& i) {
+void convolveBackwardData(const Info& i, const hbp::Convolution& c, const float* dy, const float* w, float* dx) {
+  if (loops->convolveBackwardData(c, dy, w, dx)) return;
+  guarded(i, [&] { hbp::convolveBackwardData(c, dy, w, dx); });
+}
+void ConvolveBackwardData(const Info& i) { convolveBackwardData(i, convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); }
+
+/**
+ * Lists of tangents [n, ...] through a convolution, behind the activation before, to a factor [rank, n, ...]: there and back, a few
+ * samples at a time, so that nothing between gets to memory.
+ */
+void ConvolvedFactorProduct(const Info& i) {
   const hbp::Convolution c = convolution();
-  if (loops->convolveBackwardData(c, floats(i, 0), floats(i, 1), floats(i, 2))) return;
-  guarded(i, [&] { hbp::convolveBackwardData(c, floats(i, 0), floats(i, 1), floats(i, 2)); });
+  const auto tangents = floatsIn(i, 0), results = floatsIn(i, 1);
+  const float *w = floats(i, 2), *factor = floats(i, 3);
+  const int64_t rank = whole(i, 4), vectors = static_cast<int64_t>(tangents.size());
+  const hbp::Before before = ::before(i, 5);
+  const int64_t sizeX = c.height * c.width * c.in, sizeY = c.outHeight * c.outWidth * c.out;
+  const int64_t together = std::min(c.n, threadCount() * std::max<int64_t>(1, kPieceOfProduct / (vectors * (sizeX + sizeY))));
+  const bool inPlace = rank <= hbp::kFactorColumns;
+  static hbp::Scratch scratch;
+  float* const x = static_cast<float*>(scratch.atLeast(together * vectors * (sizeX + (inPlace ? 1 : 2) * sizeY) * sizeof(float)));
+  float* const y = x + together * vectors * sizeX;
+  float* const product = inPlace ? y : y + together * vectors * sizeY;
+  for (int64_t first = 0; first < c.n; first += together) {
+    const int64_t samples = std::min(together, c.n - first);
+    hbp::Convolution piece = c;
+    piece.n = samples * vectors;
+    const hbp::TangentPiece part = {vectors, sizeX, first, samples, c.n};
+    loops->takeTangents(part, before, tangents.data(), x);
+    convolve(i, piece, x, w, nullptr, y);
+    const hbp::FactorShape shape = {rank, vectors, samples, sizeY, c.n * sizeY, sizeY, vectors * sizeY};
+    loops->factorProduct(shape, factor + first * sizeY, y, product);
+    convolveBackwardData(i, piece, product, w, x);
+    loops->putTangents(part, before, x, results.data());
+  }
 }
 void ConvolveBackwardWeights(const Info& i) {
   const hbp::Convolution c = convolution();
@@ -466,6 +498,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("convolveTransposedChosen", ConvolveTransposedChosen);
   add("correlateChosen", CorrelateChosen);
   add("factorProduct", FactorProduct);
+  add("convolvedFactorProduct", ConvolvedFactorProduct);
   add("rowsProduct", RowsProduct);
   add("matMul", MatMul);
   add("gram", Gram);

@@ -34,7 +34,7 @@ const Loops& HBP_LOOPS() {
 #else
       nullptr,           nullptr,   nullptr,   nullptr,     nullptr,
 #endif
-      factorProduct,
+      factorProduct,     takeTangents, putTangents,
   };
   return table;
 }

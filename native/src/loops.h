@@ -75,6 +75,20 @@ struct ChainSystem {
   float *p, *ap;  // the kernel's own
 };
 
+/** Columns of a factor that a product takes at a time: those of ten classes, and more. */
+constexpr int kFactorColumns = 12;
+
+/** A factor [rank, ...], tangents [vectors, ...] of some samples, in whatever order: the steps from one to the next, in numbers. */
+struct FactorShape {
+  int64_t rank, vectors, samples, features;
+  int64_t columnStep, vectorStep, sampleStep;  // a sample's columns of the factor are `features` behind those of the one before
+};
+
+/** Samples `first` and the next ones of the tangents' `of`. */
+struct TangentPiece {
+  int64_t vectors, features, first, samples, of;
+};
+
 enum class Cast { FloatToInt, FloatToBool, IntToFloat, IntToBool, BoolToFloat, BoolToInt };
 
 struct Loops {
@@ -181,9 +195,14 @@ struct Loops {
   void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const uint16_t* places, float* dw,
                           int64_t vectors, bool each);
 
-  /** to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for V [rank, samples, features] and t [vectors, samples, features]. */
-  void (*factorProduct)(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
-                        int64_t samples, int64_t features);
+  /**
+   * to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]>. With kFactorColumns columns at most, `to` may be `tangents`, which are read before
+   * they are written to.
+   */
+  void (*factorProduct)(const FactorShape& shape, const float* factor, const float* tangents, float* to);
+  /** to [samples, vectors, features] = some samples of each tangent, times phi' of the activation before; and back to where they are. */
+  void (*takeTangents)(const TangentPiece& piece, const Before& before, const float* const* tangents, float* to);
+  void (*putTangents)(const TangentPiece& piece, const Before& before, const float* from, float* const* tangents);
 };
 
 const Loops& loopsBase();

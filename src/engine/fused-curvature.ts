@@ -140,6 +140,27 @@ export function factorProduct(factor: tf.Tensor, tangents: tf.Tensor): tf.Tensor
   return has('HbpFactorProduct') ? run('HbpFactorProduct', { factor, tangents }, {})[0]! : null;
 }
 
+/** As `convolvedFactorProduct` of curvature/cvp/factor-cascade.ts, of one tangent at least and nothing empty; null: compose it. */
+export function convolvedFactorProduct(
+  factor: tf.Tensor,
+  tangents: readonly tf.Tensor[],
+  weight: tf.Tensor,
+  placement: Placement,
+  before: ActivationPass | null,
+): tf.Tensor[] | null {
+  if (!has('HbpConvolvedFactorProduct')) return null;
+  return run(
+    'HbpConvolvedFactorProduct',
+    {
+      ...Object.fromEntries(tangents.map((t, i) => [`t${i}`, t])),
+      factor,
+      weight,
+      ...(before && { before: before.output }),
+    },
+    { placement, activation: before?.activation },
+  );
+}
+
 /** As `gradientRows` of nn/gradient-rows.ts; null: compose it. */
 export function gradientRows(
   x: tf.Tensor,

@@ -24,17 +24,6 @@ static void arrangeWeights(const PatchLayout& l, const float* weights, float* ar
   }
 }
 
-/** to [n] = x, or phi' x where there is an activation before. */
-static inline void copyThrough(const hbp::Before& before, int64_t at, const float* x, float* to, int64_t n) {
-  if (!before.output) {
-    std::memcpy(to, x, n * sizeof(float));
-    return;
-  }
-  withDerivative(before.phi, [&](auto derivative) {
-    eachVector(n, [&](int64_t k, auto get, auto put) { put(to + k, derivative(get(before.output + at + k)) * get(x + k)); });
-  });
-}
-
 /**
  * The i-th picture of x [n, height, width, in], behind the activation before, with its padding; `row` holds a row of it and one
  * vector more, zeros at first.
@@ -45,7 +34,7 @@ static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const h
   for (int64_t y = 0; y < c.height; y++) {
     float* to = padded + (y + c.top) * l.pitch;
     const int64_t at = picture + y * length;
-    copyThrough(before, at, x + at, (l.apart ? row : to) + c.left * c.in, length);
+    copyThrough(before, at, x + at, (l.apart ? row : to) + c.left * c.in, length, Put<false>());
     if (!l.apart) continue;
     for (int64_t x = 0; x < c.pooling.width; x++) {
       eachVector(l.run, [&](int64_t k, auto get, auto) { store(to + x * l.step + k, get(row + x * c.in + k)); });

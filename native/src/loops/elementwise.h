@@ -394,6 +394,24 @@ static inline void withDerivative(hbp::Activation phi, F f) {
   }
 }
 
+/** to [n] = from, or phi' from where there is an activation before, whose output for them is `at` numbers on. */
+template <bool Past>
+static inline void copyThrough(const hbp::Before& before, int64_t at, const float* from, float* to, int64_t n, Put<Past> put) {
+  if (!before.output && !Past) {
+    std::memcpy(to, from, n * sizeof(float));
+    return;
+  }
+  const auto each = [&](auto value) {
+    int64_t k = 0;
+    for (; k + kLanes <= n; k += kLanes) put(to + k, value(k, [](const float* p) { return load(p); }));
+    if (k < n) storeSome(to + k, value(k, [&](const float* p) { return loadSome(p, n - k); }), n - k);
+  };
+  if (!before.output) return each([&](int64_t k, auto get) { return get(from + k); });
+  withDerivative(before.phi, [&](auto derivative) {
+    each([&](int64_t k, auto get) { return derivative(get(before.output + at + k)) * get(from + k); });
+  });
+}
+
 static void timesDerivative(hbp::Activation phi, const float* y, const float* dy, float* dx, int64_t n, int64_t vectors) {
   withDerivative(phi, [&](auto derivative) {
     perVector(dx, n, vectors, 1, [&](int64_t i, int64_t at, auto get) { return derivative(get(y + i)) * get(dy + at); });

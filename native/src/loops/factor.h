@@ -1,21 +1,23 @@
 // Products with the factor of a Gauss-Newton matrix, sample by sample.
 #pragma once
-#include "simd.h"
+#include "elementwise.h"
 
 namespace HBP_ISA {
 
-/** Columns of the factor at a time: those of ten classes, and one register of their products with a tangent. */
-constexpr int kColumns = 12;
+using hbp::FactorShape;
+using hbp::kFactorColumns;
+using hbp::TangentPiece;
+
 /** Tangents at a time: every load of a column serves them all, as far as there are registers. */
 constexpr int kTangents = kLanes > 4 ? 4 : 2;
 
 /** The columns and tangents of a sample, and their products: along[t][v] = <column v, tangent t>. */
 struct FactorTile {
   int64_t features;
-  const float* column[kColumns];
+  const float* column[kFactorColumns];
   const float* tangent[kTangents];
   float* result[kTangents];
-  float along[kTangents][kColumns];
+  float along[kTangents][kFactorColumns];
 };
 
 /** Columns v to v + C - 1 with T tangents: C T sums in registers. */
@@ -88,32 +90,55 @@ static inline void factorTile(FactorTile& tile, int tangents, int columns, bool 
   }
 }
 
-static void factorProduct(const float* factor, const float* tangents, float* to, int64_t rank, int64_t vectors,
-                          int64_t samples, int64_t features) {
-  const int64_t count = vectors * samples * features;
+static void factorProduct(const FactorShape& shape, const float* factor, const float* tangents, float* to) {
+  const int64_t count = shape.vectors * shape.samples * shape.features;
   // Results that are added to are read again; those of a sample begin at a register's size if its features fill some.
-  const bool past = rank <= kColumns && features % kLanes == 0 && isStreamed(to, count);
-  inParallel(samples, (rank + 2 * vectors) * samples * features, 1, [&](int64_t begin, int64_t end) {
+  const bool past = shape.rank <= kFactorColumns && shape.features % kLanes == 0 && isStreamed(to, count);
+  inParallel(shape.samples, shape.rank * shape.samples * shape.features + 2 * count, 1, [&](int64_t begin, int64_t end) {
     FactorTile tile;
-    tile.features = features;
+    tile.features = shape.features;
     for (int64_t n = begin; n < end; n++) {
-      for (int64_t t = 0; t < vectors; t += kTangents) {
-        const int taken = static_cast<int>(least(kTangents, vectors - t));
+      for (int64_t t = 0; t < shape.vectors; t += kTangents) {
+        const int taken = static_cast<int>(least(kTangents, shape.vectors - t));
         for (int k = 0; k < taken; k++) {
-          const int64_t at = ((t + k) * samples + n) * features;
+          const int64_t at = (t + k) * shape.vectorStep + n * shape.sampleStep;
           tile.tangent[k] = tangents + at;
           tile.result[k] = to + at;
-          if (rank == 0) std::memset(tile.result[k], 0, features * sizeof(float));
+          if (shape.rank == 0) std::memset(tile.result[k], 0, shape.features * sizeof(float));
         }
-        for (int64_t v = 0; v < rank; v += kColumns) {
-          const int columns = static_cast<int>(least(kColumns, rank - v));
-          for (int c = 0; c < columns; c++) tile.column[c] = factor + ((v + c) * samples + n) * features;
+        for (int64_t v = 0; v < shape.rank; v += kFactorColumns) {
+          const int columns = static_cast<int>(least(kFactorColumns, shape.rank - v));
+          for (int c = 0; c < columns; c++) tile.column[c] = factor + (v + c) * shape.columnStep + n * shape.features;
           if (past) factorTile(tile, taken, columns, v == 0, Put<true>());
           else factorTile(tile, taken, columns, v == 0, Put<false>());
         }
       }
     }
-    if (past) endStream();
+  });
+}
+
+static void takeTangents(const TangentPiece& piece, const hbp::Before& before, const float* const* tangents, float* to) {
+  inParallel(piece.samples, 2 * piece.samples * piece.vectors * piece.features, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      for (int64_t t = 0; t < piece.vectors; t++) {
+        const int64_t at = (piece.first + n) * piece.features;
+        copyThrough(before, at, tangents[t] + at, to + (n * piece.vectors + t) * piece.features, piece.features, Put<false>());
+      }
+    }
+  });
+}
+
+static void putTangents(const TangentPiece& piece, const hbp::Before& before, const float* from, float* const* tangents) {
+  inParallel(piece.samples, 2 * piece.samples * piece.vectors * piece.features, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      for (int64_t t = 0; t < piece.vectors; t++) {
+        const int64_t at = (piece.first + n) * piece.features;
+        const float* const source = from + (n * piece.vectors + t) * piece.features;
+        const bool past = piece.features % kLanes == 0 && isStreamed(tangents[t], piece.of * piece.features);
+        if (past) copyThrough(before, at, source, tangents[t] + at, piece.features, Put<true>());
+        else copyThrough(before, at, source, tangents[t] + at, piece.features, Put<false>());
+      }
+    }
   });
 }
 

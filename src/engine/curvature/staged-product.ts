@@ -23,6 +23,34 @@ export interface Entry {
   readonly tangents: tf.Tensor;
 }
 
+/** R_L on tangents [V, ...] that arrive apart, which it takes over. */
+export type Head = (arrived: readonly tf.Tensor[]) => tf.Tensor[];
+
+/** A head that takes them all as one. */
+export function asOne(product: (t: tf.Tensor) => tf.Tensor): Head {
+  return (arrived) =>
+    joined(arrived, (t) => {
+      const curved = product(t);
+      t.dispose();
+      return curved;
+    });
+}
+
+/** f, which takes its argument over, on all of them as one. */
+function joined(all: readonly tf.Tensor[], f: (t: tf.Tensor) => tf.Tensor): tf.Tensor[] {
+  if (all.length === 1) return [f(all[0]!)];
+  const t = tf.concat([...all], 0);
+  tf.dispose([...all]);
+  const curved = f(t);
+  const parts = tf.split(
+    curved,
+    all.map(({ shape }) => shape[0]),
+    0,
+  );
+  curved.dispose();
+  return parts;
+}
+
 /**
  * The symmetric product through a row of stages to a head and back: with R_l at the input of stage l and R_L = head,
  * R_l = J_l^T R_(l+1) J_l + diag(residual_l). Tangents that enter at different stages go the rest of the way together.
@@ -30,7 +58,7 @@ export interface Entry {
 export class StagedProduct implements SharedProduct {
   constructor(
     readonly stages: readonly ProductStage[],
-    private readonly head: (t: tf.Tensor) => tf.Tensor,
+    private readonly head: Head,
     private readonly headMatrix?: tf.Tensor,
   ) {}
 
@@ -47,8 +75,12 @@ export class StagedProduct implements SharedProduct {
     const through = (l: number, arrived: readonly tf.Tensor[]): tf.Tensor[] => {
       const here = entries.flatMap(({ at }, i) => (at === l ? [i] : []));
       const all = [...arrived, ...here.map((i) => tf.view(entries[i]!.tangents))];
-      const curved =
-        this.stages[l]?.shrinks || all.length === 1 ? this.#past(l, all, through) : this.#joined(l, all, through);
+      const stage = this.stages[l];
+      const curved = !stage
+        ? this.head(all)
+        : stage.shrinks
+          ? this.#past(l, all, through)
+          : joined(all, (t) => this.#past(l, [t], through)[0]!);
       here.forEach((i, k) => (results[i] = curved[arrived.length + k]!));
       return curved.slice(0, arrived.length);
     };
@@ -56,27 +88,9 @@ export class StagedProduct implements SharedProduct {
     return results;
   }
 
-  /** As one through this stage. */
-  #joined(l: number, all: readonly tf.Tensor[], through: Through): tf.Tensor[] {
-    const joined = tf.concat([...all], 0);
-    tf.dispose([...all]);
-    const [curved] = this.#past(l, [joined], through);
-    const sizes = all.map(({ shape }) => shape[0]);
-    const parts = tf.split(curved!, sizes, 0);
-    curved!.dispose();
-    return parts;
-  }
-
   /** Each by itself through this stage. Takes them over. */
   #past(l: number, all: readonly tf.Tensor[], through: Through): tf.Tensor[] {
-    const stage = this.stages[l];
-    if (!stage) {
-      return all.map((t) => {
-        const curved = this.head(t);
-        t.dispose();
-        return curved;
-      });
-    }
+    const stage = this.stages[l]!;
     const onwards = all.map((t) => {
       const next = stage.forward(t);
       if (!stage.hasResidual) t.dispose();

@@ -129,7 +129,8 @@ export class ChosenConvolution {
   }
 }
 
-function passOf({ layer, saved }: ActivationBefore): fused.ActivationPass {
+/** The same for kernels. */
+export function passOf({ layer, saved }: ActivationBefore): fused.ActivationPass {
   return { activation: layer.activation, output: saved.output };
 }
 

@@ -125,6 +125,15 @@ export interface Addon {
     samples: number,
     features: number,
   ): void;
+  convolvedFactorProduct(
+    tangents: readonly Float32Array[],
+    results: readonly Float32Array[],
+    weight: Float32Array,
+    factor: Float32Array,
+    rank: number,
+    before: Float32Array | null,
+    activation: number,
+  ): void;
   cgDescend(
     r: Float32Array,
     p: Float32Array,

@@ -3,7 +3,7 @@ import { gram } from '../../linalg/gram.js';
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
 import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
-import { StagedProduct } from '../staged-product.js';
+import type { StagedProduct } from '../staged-product.js';
 import { BlockProducts } from './block-products.js';
 import { chooseCut } from './cut.js';
 import { FactorCascade, factorProduct } from './factor-cascade.js';
@@ -36,8 +36,7 @@ export class ExactPass {
     this.cascade = factor && isPlain ? new FactorCascade(this.network.stages, factor) : null;
     this.cut = this.cascade && !planner.isForced ? this.#cut(this.cascade.rank) : 0;
     const { cut, cascade } = this;
-    this.toCut =
-      cut > 0 ? new StagedProduct(this.network.stages.slice(0, cut), (t) => factorProduct(cascade!.at(cut), t)) : null;
+    this.toCut = cut > 0 ? this.network.productToFactor(cut, () => cascade!.at(cut)) : null;
     const release = linearization.retain();
     this.#holders = new Holders(() => {
       this.cascade?.dispose();

@@ -1,4 +1,8 @@
 import * as fused from '../../fused-curvature.js';
+import { type ActivationBefore, passOf } from '../../nn/chosen-convolution.js';
+import { convolve, convolveTransposed } from '../../nn/convolution.js';
+import { onPictures } from '../../nn/leading.js';
+import type { Placement } from '../../nn/window.js';
 import * as tf from '../../tf.js';
 import type { ProductStage } from '../staged-product.js';
 
@@ -96,4 +100,38 @@ export function factorProduct(v: tf.Tensor, t: tf.Tensor): tf.Tensor {
       t.shape,
     );
   });
+}
+
+/** A convolution with a weight [kh, kw, C, O] and where its windows are. */
+export interface PlacedConvolution {
+  readonly placement: Placement;
+  readonly weight: tf.Tensor;
+}
+
+/**
+ * J^T V V^T J t for tangents t [T, N, H, W, C] at the input of a convolution with Jacobian J, or of the activation before it,
+ * each by itself; V [r, N, ...] at the convolution's output.
+ */
+export function convolvedFactorProduct(
+  v: tf.Tensor,
+  tangents: readonly tf.Tensor[],
+  { placement, weight }: PlacedConvolution,
+  before: ActivationBefore | null,
+): tf.Tensor[] {
+  const { stride, dilation } = placement;
+  const suits = [...stride, ...dilation].every((step) => step === 1) && v.size > 0 && weight.size > 0;
+  const fusedResults = suits
+    ? fused.convolvedFactorProduct(v, tangents, weight, placement, before && passOf(before))
+    : null;
+  return (
+    fusedResults ??
+    tangents.map((t) =>
+      tf.scoped(() => {
+        const derivative = (u: tf.Tensor): tf.Tensor => (before ? before.layer.inputJvp(before.saved, u) : u);
+        const there = onPictures(derivative(t), (x) => convolve(x, weight, placement));
+        const curved = factorProduct(v, there);
+        return derivative(onPictures(curved, (dy) => convolveTransposed(dy, weight, placement)));
+      }),
+    )
+  );
 }

@@ -17,7 +17,8 @@ import type { Placement } from '../../nn/window.js';
 import * as tf from '../../tf.js';
 import { kept } from '../kept.js';
 import { curveLink } from '../link.js';
-import { type ProductStage, StagedProduct } from '../staged-product.js';
+import { asOne, type ProductStage, StagedProduct } from '../staged-product.js';
+import { convolvedFactorProduct, factorProduct, type PlacedConvolution } from './factor-cascade.js';
 import { type Linearization, residualOf, type Stage } from './linearization.js';
 
 /** A parameter's Jacobian, to where its tangents enter the rest of the network. */
@@ -58,7 +59,7 @@ export interface ParameterLayer {
  */
 export class TangentNetwork {
   readonly layers: readonly ParameterLayer[];
-  readonly stages: readonly ProductStage[];
+  readonly stages: readonly NetworkStage[];
   readonly #owned: tf.Tensor[] = [];
   readonly #convolutions: ChosenConvolution[] = [];
 
@@ -87,7 +88,33 @@ export class TangentNetwork {
 
   /** R at the input of every stage down to the network's output. */
   product(): StagedProduct {
-    return new StagedProduct(this.stages, (t) => this.linearization.outputHessian.matmat(t));
+    return new StagedProduct(
+      this.stages,
+      asOne((t) => this.linearization.outputHessian.matmat(t)),
+    );
+  }
+
+  /**
+   * R at the input of every stage before `cut`, of the factor V [r, N, ...] there: R = V V^T. A convolution right before the
+   * factor, and the activation before that one, go with it.
+   */
+  productToFactor(cut: number, factor: () => tf.Tensor): StagedProduct {
+    const stages: readonly NetworkStage[] = this.stages.slice(0, cut);
+    const { convolution } = stages[cut - 1]!;
+    const before = convolution && stages[cut - 2]?.activation;
+    const end = cut - (convolution ? 1 : 0) - (before ? 1 : 0);
+    const entersBetween = this.layers.some(({ at }) => at > end && at < cut);
+    if (!convolution || entersBetween) {
+      return new StagedProduct(
+        stages,
+        asOne((t) => factorProduct(factor(), t)),
+      );
+    }
+    return new StagedProduct(stages.slice(0, end), (all) => {
+      const curved = convolvedFactorProduct(factor(), all, convolution, before ?? null);
+      tf.dispose([...all]);
+      return curved;
+    });
   }
 
   dispose(): void {
@@ -172,9 +199,10 @@ function overlaps({ kernel, stride, dilation }: ChosenPlacements['pooling']): bo
   return ([0, 1] as const).some((axis) => (kernel[axis] - 1) * dilation[axis] + 1 > stride[axis]);
 }
 
-/** A stage that may be an activation alone, which a convolution behind it can take over. */
+/** A stage that may be an activation alone, which a convolution behind it can take over, or such a convolution. */
 interface NetworkStage extends ProductStage {
   readonly activation?: ActivationBefore;
+  readonly convolution?: PlacedConvolution;
 }
 
 /** The convolution at the chosen cells, with the activation before it if there is one. */
@@ -194,11 +222,19 @@ function plainStage(stage: Stage): NetworkStage {
     const { layer, saved, residual } = stage;
     return elementwiseStage({ layer: layer as ElementwiseLayer, saved, mask: null }, residual);
   }
-  return { forward: (t) => stage.inputJvp(t), backward: (u) => stage.inputVjp(u), hasResidual: false };
+  const plain = { forward: (t: tf.Tensor) => stage.inputJvp(t), backward: (u: tf.Tensor) => stage.inputVjp(u) };
+  const placement = placementOf(stage);
+  return { ...plain, hasResidual: false, ...(placement && { convolution: { placement, weight: stage.values[0]! } }) };
+}
+
+/** Of a convolution without groups. */
+function placementOf({ layer, saved }: Stage): Placement | null {
+  return layer instanceof Conv2d && layer.groups === 1 ? layer.place(saved['input']!) : null;
 }
 
 function plainLayer(stage: Stage, at: number): ParameterLayer {
   const { path, layer, saved, outputGradient } = stage;
+  const placement = placementOf(stage);
   return {
     path,
     layer,
@@ -206,10 +242,7 @@ function plainLayer(stage: Stage, at: number): ParameterLayer {
     input: saved['input']!,
     outputShape: outputGradient.shape.slice(1),
     positions: tf.util.sizeFromShape(outputGradient.shape.slice(1, -1)),
-    window:
-      layer instanceof Conv2d && layer.groups === 1
-        ? { convolution: layer.place(saved['input']!), pooled: null }
-        : null,
+    window: placement && { convolution: placement, pooled: null },
     outputGradient,
     parameters: layer.parameters.map(({ name, shape }) => ({
       name,

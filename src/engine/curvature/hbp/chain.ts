@@ -1,6 +1,6 @@
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
-import { StagedProduct } from '../staged-product.js';
+import { asOne, StagedProduct } from '../staged-product.js';
 import type { AveragedStage } from './averaged-stage.js';
 
 /**
@@ -22,7 +22,7 @@ export class HessianChain {
     const own = tf.keep(tf.view(head));
     this.product = new StagedProduct(
       stages,
-      (t) => tf.reshape(tf.matMul(tf.reshape(t, [-1, own.shape[0] ?? 0]), own), t.shape),
+      asOne((t) => tf.reshape(tf.matMul(tf.reshape(t, [-1, own.shape[0] ?? 0]), own), t.shape)),
       own,
     );
     this.#holders = new Holders(() => {

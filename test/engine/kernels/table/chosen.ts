@@ -1,3 +1,4 @@
+import { convolvedFactorProduct } from '../../../../src/engine/curvature/cvp/factor-cascade.js';
 import * as fused from '../../../../src/engine/fused-curvature.js';
 import {
   type ActivationBefore,
@@ -16,7 +17,10 @@ import type { Input, Kernel, KernelCase, Numbers } from '../case.js';
 import type { Draw } from '../draw.js';
 import { activationOf, both, firstDerivatives } from './curvature.js';
 
-/* Convolutions at the cells that pooling chose (src/engine/nn/chosen-convolution.ts). */
+/*
+ * Convolutions at the cells that pooling chose (src/engine/nn/chosen-convolution.ts), and those that end in a factor
+ * (src/engine/curvature/cvp/factor-cascade.ts).
+ */
 
 // Globals are slow to look up in a module that jest runs.
 const { floor, min } = Math;
@@ -202,7 +206,7 @@ const convolution: Omit<Kernel, 'name' | 'op'> = {
   },
 };
 
-export const chosenKernels: readonly Kernel[] = [
+const chosenKernels: readonly Kernel[] = [
   {
     ...convolution,
     name: 'HbpChosenPlaces',
@@ -322,6 +326,77 @@ export const chosenKernels: readonly Kernel[] = [
     },
   ),
 ];
+
+/** Tangents through a convolution to a factor behind it and back, with vectors of their own each. */
+const factorKernels = both(
+  'HbpConvolvedFactorProduct',
+  (inputs, attrs) => {
+    const { factor, weight } = inputs;
+    const tangents = Object.keys(inputs).flatMap((name) => (/^t\d$/.test(name) ? [inputs[name]!] : []));
+    const convolution = { placement: attrs['placement'] as ChosenPlacements['convolution'], weight: weight! };
+    return tf.scoped(() => convolvedFactorProduct(factor!, tangents, convolution, beforeOf(inputs, attrs)));
+  },
+  {
+    tolerance: 'sum',
+    draw: (draw) => {
+      const kernel = draw.large ? ([3, 3] as const) : ([draw.int(1, 4), draw.int(1, 4)] as const);
+      const side = (i: 0 | 1): number => (draw.large ? 1 : draw.int(0, kernel[i]));
+      const size = draw.large
+        ? ([16, 16] as const)
+        : ([kernel[0] + draw.int(0, 4), kernel[1] + draw.int(0, 4)] as const);
+      const placement = placeWindow(windowOf({ kernel, padding: [side(0), side(0), side(1), side(1)] }), size);
+      // Large: what a matrix unit takes, in more pieces than one.
+      const [samples, channels, outputs] = draw.large
+        ? [41, 16, 32]
+        : [draw.int(1, 5), draw.pick([1, 3, 16]), draw.pick([1, 2, 16, 19])];
+      const rank = draw.large ? 2 : draw.pick([1, 2, 9, 13]);
+      const x = [samples, ...size, channels];
+      const { inputs, attrs } = drawBefore(draw, x);
+      const vectors = draw.large ? [1, 2] : Array.from({ length: draw.int(1, 3) }, () => draw.int(1, 2));
+      const tangents = vectors.map((count, i): [string, Input] => [`t${i}`, draw.float([count, ...x], 'moderate')]);
+      return {
+        inputs: {
+          ...Object.fromEntries(tangents),
+          factor: draw.float([rank, samples, ...placement.output, outputs], 'moderate'),
+          weight: draw.float([...kernel, channels, outputs], 'moderate'),
+          ...inputs,
+        },
+        attrs: { placement, ...attrs },
+      };
+    },
+    reference: (call) => {
+      const { factor, weight } = named(call);
+      const convolution = call.attrs!['placement'] as ChosenPlacements['convolution'];
+      const [rank = 0, ...y] = factor!.shape;
+      const size = sizeOf(y);
+      const results = size / y[0]!;
+      const placements = { convolution, pooling: everyCell(convolution.output) };
+      const everywhere: Input = { shape: y, dtype: 'float32', view: 'plain', values: new Float32Array(size) };
+      const tangents = Object.entries(call.inputs).filter(([name]) => /^t\d$/.test(name));
+      return tangents.map(([, { shape, values }]: [string, Input]) => {
+        const x = shape.slice(1);
+        const total = new Float64Array(values.length);
+        for (let at = 0; at < total.length; at += sizeOf(x)) {
+          const there = new Float64Array(size);
+          const through = (f: (result: number, picture: number, factor: number) => void): void =>
+            eachTerm(placements, y, x, everywhere, (r, p, k) => f(r, p, derivativeAt(call, p) * weight!.values[k]!));
+          through((r, p, w) => (there[r]! += w * values[at + p]!));
+          const curved = new Float64Array(size);
+          for (let from = 0; from < rank * size; from += results) {
+            const sample = from % size;
+            let along = 0;
+            for (let i = 0; i < results; i++) along += factor!.values[from + i]! * there[sample + i]!;
+            for (let i = 0; i < results; i++) curved[sample + i]! += factor!.values[from + i]! * along;
+          }
+          through((r, p, w) => (total[at + p]! += w * curved[r]!));
+        }
+        return { shape, dtype: 'float32', values: Float32Array.from(total) };
+      });
+    },
+  },
+);
+
+export const convolutionKernels: readonly Kernel[] = [...chosenKernels, ...factorKernels];
 
 /** Windows of one cell, on every cell. */
 function everyCell(size: readonly [number, number]): ChosenPlacements['pooling'] {

@@ -1,5 +1,5 @@
 import type { Kernel } from '../case.js';
-import { chosenKernels } from './chosen.js';
+import { convolutionKernels } from './chosen.js';
 import { conjugateKernels } from './conjugate.js';
 import { curvatureKernels } from './curvature.js';
 import { elementwise } from './elementwise.js';
@@ -17,5 +17,5 @@ export const kernels: readonly Kernel[] = [
   ...fusedKernels,
   ...curvatureKernels,
   ...conjugateKernels,
-  ...chosenKernels,
+  ...convolutionKernels,
 ];

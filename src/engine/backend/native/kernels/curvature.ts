@@ -1,7 +1,8 @@
 /** Kernels behind src/engine/fused-curvature.ts: what curvature products and their solvers spend their time on. */
 import type { ChosenPlacements } from '../../../fused-curvature.js';
+import type { Placement } from '../../../nn/window.js';
 import type * as tf from '../../../tf.js';
-import { placementLength, putPlacement, shapes } from '../shapes.js';
+import { placementLength, putConvolution, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
 
 interface BlockSizes {
@@ -247,6 +248,25 @@ const factorProduct: NativeKernel = ({ inputs, backend }) => {
   return to;
 };
 
+/** Tangents t0, t1, ... [V?, N, H, W, C]. */
+const convolvedFactorProduct: NativeKernel = (call) => {
+  const { backend, attrs } = call;
+  const { factor, weight } = call.inputs as Record<'factor' | 'weight', tf.TensorInfo>;
+  const tangents = Object.entries(call.inputs).flatMap(([name, t]) => (/^t\d+$/.test(name) ? [t] : []));
+  const results = tangents.map(({ shape }) => backend.empty(shape, 'float32'));
+  const [rank = 0, samples = 0] = factor.shape;
+  const size = sizeOf(tangents[0]!.shape.slice(-4));
+  const apart = (x: tf.TensorInfo): Float32Array[] => {
+    const floats = backend.floats(x);
+    return Array.from({ length: vectorsOf(x) }, (_, v) => floats.subarray(v * size, (v + 1) * size));
+  };
+  const [from, to] = [tangents.flatMap(apart), results.flatMap(apart)];
+  const [w, v] = [backend.floats(weight), backend.floats(factor)];
+  putConvolution(samples, weight.shape[2]!, weight.shape[3]!, attrs['placement'] as Placement);
+  backend.addon.convolvedFactorProduct(from, to, w, v, rank, ...before(call));
+  return results;
+};
+
 /** @param isa  the instruction set of the addon's loops: some kernels are not for plain processors */
 export function curvatureKernels(isa: string): KernelTable {
   return {
@@ -254,6 +274,7 @@ export function curvatureKernels(isa: string): KernelTable {
     HbpAddMeanCoordinates: addMeanCoordinates,
     HbpRowsProduct: rowsProduct,
     HbpFactorProduct: factorProduct,
+    HbpConvolvedFactorProduct: convolvedFactorProduct,
     HbpDerivativeMeans: derivativeMeans,
     HbpCurveLink: curveLink,
     ...(isa !== 'base' && {
