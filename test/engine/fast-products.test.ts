@@ -251,6 +251,35 @@ describeOnEveryBackend('the factor of the loss Hessian on its way back', () => {
   });
 });
 
+describeOnEveryBackend('tangents on their way up to a factor', () => {
+  it('come back as from the loss, wherever the factor is', async () => {
+    await expectNoLeak(() =>
+      inScope(async () => {
+        const model = pooledNetwork('tanh');
+        const pass = passThrough(model);
+        const hessian = lossHessian(loss, pass.lossSaved as never);
+        const linearization = new Linearization(model, pass.trace, pass.gradients, hessian, 'zero', 0);
+        const release = linearization.retain();
+        const network = new TangentNetwork(linearization);
+        const cascade = new FactorCascade(network.stages, hessian.factor());
+        for (const { at: cut } of network.layers.toReversed().filter(({ at }) => at > 0)) {
+          const below = network.layers.filter(({ at }) => at < cut);
+          const entries = below.map(({ at, outputShape }) => ({ at, tangents: seeded([2, 5, ...outputShape], 60 + at) }));
+          const expected = network.product().multiply(entries);
+          const found = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries);
+          for (const [i, curved] of found.entries()) {
+            await expectClose(curved, expected[i]!, { rtol: 1e-5, atol: 1e-8 }, `${cut}: ${below[i]!.path}`);
+          }
+        }
+        cascade.dispose();
+        network.dispose();
+        release();
+        model.dispose();
+      }),
+    );
+  });
+});
+
 describeOnEveryBackend('inputs that are all but equal', () => {
   it('cost the coefficients of the inputs their digits; the step is then made without them', async () => {
     await inScope(async () => {
