@@ -12,7 +12,7 @@ import { again, networkCases, type Pass, passOf } from '../support/random-networ
 
 const close = { rtol: 1e-5, atol: 1e-7 };
 const loss = new CrossEntropy();
-const kept: Required<BackpropagateOptions>['outputs'][] = ['unpooled', 'none'];
+const kept: Required<BackpropagateOptions>['outputs'][] = ['unpooled', 'parametric', 'none'];
 
 const backwardOf = ({ model, trace, loss, lossSaved }: Pass, outputs: (typeof kept)[number]): Gradients =>
   backpropagate(model, trace, loss.gradient(lossSaved), { outputs });
@@ -54,6 +54,11 @@ describeOnEveryBackend('backpropagation at the cells that pooling chose', (backe
         const outside = [2, 6, 7, 8, 9, 10, 11, 12];
         expect(known).toEqual(hasChosen() ? outside : model.layers.map((_, l) => l));
         for (const l of known) await expectClose(unpooled.outputs[l]!, gradients.outputs[l]!, close, `output ${l}`);
+        // Of these, layers with parameters.
+        const parametric = backwardOf(pass, 'parametric').outputs.flatMap((gradient, l) => (gradient ? [l] : []));
+        expect(parametric).toEqual(
+          model.layers.flatMap(({ layer }, l) => (known.includes(l) && layer.parameters.length > 0 ? [l] : [])),
+        );
         const { numTensors } = tf.memory();
         const { outputs, prepared, parameters } = tf.scoped(() => backwardOf(pass, 'none'));
         expect([...outputs, ...prepared!].every((tensor) => tensor === undefined)).toBe(true);

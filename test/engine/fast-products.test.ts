@@ -264,7 +264,10 @@ describeOnEveryBackend('tangents on their way up to a factor', () => {
         const cascade = new FactorCascade(network.stages, hessian.factor());
         for (const { at: cut } of network.layers.toReversed().filter(({ at }) => at > 0)) {
           const below = network.layers.filter(({ at }) => at < cut);
-          const entries = below.map(({ at, outputShape }) => ({ at, tangents: seeded([2, 5, ...outputShape], 60 + at) }));
+          const entries = below.map(({ at, outputShape }) => ({
+            at,
+            tangents: seeded([2, 5, ...outputShape], 60 + at),
+          }));
           const expected = network.product().multiply(entries);
           const found = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries);
           for (const [i, curved] of found.entries()) {

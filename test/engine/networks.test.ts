@@ -85,7 +85,7 @@ describeOnEveryBackend('networks against golden numbers', (backend) => {
           const { value, saved } = loss.forward(trace.output, golden.labels());
           await expectClose(trace.output, golden.expected.output, tolerance, 'output');
           await expectClose(value, [golden.expected.loss], tolerance, 'loss');
-          for (const outputs of ['all', 'unpooled', 'none'] as const) {
+          for (const outputs of ['all', 'unpooled', 'parametric', 'none'] as const) {
             const { parameters } = backpropagate(model, trace, loss.gradient(saved), { outputs });
             expect(Object.keys(parameters).sort()).toEqual(Object.keys(golden.expected.grads).sort());
             for (const [path, expected] of Object.entries(golden.expected.grads)) {

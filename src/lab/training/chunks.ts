@@ -3,7 +3,7 @@ import { chunkedCurvature, lossHessian } from '../../engine/curvature/cvp/index.
 import type { SecondOrder } from '../../engine/curvature/second-order.js';
 import type { Sequential } from '../../engine/nn/sequential.js';
 import * as tf from '../../engine/tf.js';
-import { type Batch, differentiate, loss } from './derivatives.js';
+import { type Batch, differentiate, loss, outputsFor } from './derivatives.js';
 import type { Newton } from './newton-step.js';
 import type { StepObserver } from './observer.js';
 
@@ -25,7 +25,7 @@ export function inChunks(
     };
   });
   const passOf = ({ inputs, labels, share }: (typeof chunks)[number], observed: StepObserver) => {
-    const pass = differentiate(model, { inputs, labels }, observed, { outputs: 'unpooled' }, share);
+    const pass = differentiate(model, { inputs, labels }, observed, { outputs: outputsFor(secondOrder) }, share);
     return { ...pass, outputHessian: scaled(lossHessian(loss, pass.saved), share) };
   };
   let sums: tf.Tensor[] | null = null;

@@ -1,3 +1,4 @@
+import type { SecondOrder } from '../../engine/curvature/second-order.js';
 import { backpropagate, type BackpropagateOptions } from '../../engine/nn/backward.js';
 import { CrossEntropy } from '../../engine/nn/cross-entropy.js';
 import type { Sequential } from '../../engine/nn/sequential.js';
@@ -36,6 +37,11 @@ export function differentiate(
   observer.ended?.('backward');
   observer.differentiated?.(gradients.parameters);
   return { trace, saved, score, gradients };
+}
+
+/** The gradients with respect to outputs that exact products use: second-order terms also those of activations. */
+export function outputsFor(secondOrder: SecondOrder): Required<BackpropagateOptions>['outputs'] {
+  return secondOrder === 'zero' ? 'parametric' : 'unpooled';
 }
 
 /** Of a batch with a mean loss. */

@@ -9,7 +9,7 @@ import { jointly, type Stateful } from '../../engine/optim/state.js';
 import * as tf from '../../engine/tf.js';
 import type { OptimizerSpec } from '../config/schema.js';
 import { inChunks } from './chunks.js';
-import { type Batch, differentiate, loss, type Score } from './derivatives.js';
+import { type Batch, differentiate, loss, outputsFor, type Score } from './derivatives.js';
 import type { Resources, StepObserver } from './observer.js';
 import type { Stepper } from './step.js';
 
@@ -95,7 +95,9 @@ export function exactStepper(
       const size = Math.max(1, Math.floor(memoryLimit / needs.chain));
       return inChunks(model, batch, size, secondOrder, observer);
     }
-    const { score, trace, gradients, saved } = differentiate(model, batch, observer, { outputs: 'unpooled' });
+    const { score, trace, gradients, saved } = differentiate(model, batch, observer, {
+      outputs: outputsFor(secondOrder),
+    });
     const fits = needs.factored === null || labels.size * needs.factored <= memoryLimit;
     const curvature = curvatureProducts(model, trace, gradients, lossHessian(loss, saved), {
       secondOrder,
