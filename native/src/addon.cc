@@ -298,7 +298,7 @@ void CorrelateChosen(const Info& i) {
   const bool each = flag(i, 5), isWhole = dataOf<uint16_t>(i, 2) == nullptr;
   if (each && isWhole && hbp::convolveBackwardSamples(wholeOf(chosenConvolution()), floats(i, 0), floats(i, 1), floats(i, 3), whole(i, 4))) return;
   loops->correlateChosen(chosenConvolution(), floats(i, 0), floats(i, 1), dataOf<uint16_t>(i, 2), floats(i, 3), whole(i, 4),
-                         flag(i, 5));
+                         flag(i, 5), before(i, 6));
 }
 
 void FactorProduct(const Info& i) {

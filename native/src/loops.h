@@ -186,14 +186,14 @@ struct Loops {
   int64_t (*placesSize)(const ChosenConvolution& shape);
   /** What pooling chose, prepared for calculating there; see places.h. */
   void (*findPlaces)(const ChosenConvolution& shape, const float* chosen, uint16_t* places);
-  /** A convolution at the chosen cells, and its adjoints; the last without places: at all cells. */
+  /** A convolution at the chosen cells, and its adjoints; the last without places: at all cells. Behind an activation x may be null: ones. */
   void (*convolveChosen)(const ChosenConvolution& shape, const float* x, const float* weights, const uint16_t* places,
                          float* y, int64_t xs, int64_t ws, const Before& before);
   /** `sums`, unless null, is dx summed over cells, [vectors, n, in]. */
   void (*convolveTransposedChosen)(const ChosenConvolution& shape, const float* dy, const float* weights,
                                    const uint16_t* places, float* dx, float* sums, int64_t vectors, const Before& before);
   void (*correlateChosen)(const ChosenConvolution& shape, const float* x, const float* dy, const uint16_t* places, float* dw,
-                          int64_t vectors, bool each);
+                          int64_t vectors, bool each, const Before& before);
 
   /**
    * to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]>. With kFactorColumns columns at most, `to` may be `tangents`, which are read before

@@ -87,7 +87,7 @@ export interface ActivationPass {
 
 /** As `convolve` of nn/chosen-convolution.ts; null: compose it. */
 export function convolveChosen(
-  x: tf.Tensor,
+  x: tf.Tensor | null,
   weight: tf.Tensor,
   chosen: ChosenTensors,
   placements: ChosenPlacements,
@@ -96,7 +96,7 @@ export function convolveChosen(
   if (!has('HbpConvolveChosen')) return null;
   return run(
     'HbpConvolveChosen',
-    { x, weight, ...chosen, ...(before && { before: before.output }) },
+    { ...(x && { x }), weight, ...chosen, ...(before && { before: before.output }) },
     {
       ...placements,
       activation: before?.activation,
@@ -127,12 +127,18 @@ export function convolveTransposedChosen(
 
 /** As `correlate` of nn/chosen-convolution.ts; null: compose it. */
 export function correlateChosen(
-  x: tf.Tensor,
+  x: tf.Tensor | null,
   dy: tf.Tensor,
   chosen: ChosenTensors,
   placements: ChosenPlacements,
+  before: ActivationPass | null,
 ): tf.Tensor | null {
-  return has('HbpCorrelateChosen') ? run('HbpCorrelateChosen', { x, dy, ...chosen }, placements)[0]! : null;
+  if (!has('HbpCorrelateChosen')) return null;
+  return run(
+    'HbpCorrelateChosen',
+    { ...(x && { x }), dy, ...chosen, ...(before && { before: before.output }) },
+    { ...placements, activation: before?.activation },
+  )[0]!;
 }
 
 /** As `factorProduct` of curvature/cvp/factor-cascade.ts; null: compose it. */

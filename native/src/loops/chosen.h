@@ -25,8 +25,8 @@ static void arrangeWeights(const PatchLayout& l, const float* weights, float* ar
 }
 
 /**
- * The i-th picture of x [n, height, width, in], behind the activation before, with its padding; `row` holds a row of it and one
- * vector more, zeros at first.
+ * The i-th picture of x [n, height, width, in], behind the activation before, with its padding; null: of ones. `row` holds a row
+ * of it and one vector more, zeros at first.
  */
 static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const hbp::Before& before, const float* x, int64_t i,
                        float* padded, float* row) {
@@ -34,7 +34,7 @@ static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const h
   for (int64_t y = 0; y < c.height; y++) {
     float* to = padded + (y + c.top) * l.pitch;
     const int64_t at = picture + y * length;
-    copyThrough(before, at, x + at, (l.apart ? row : to) + c.left * c.in, length, Put<false>());
+    copyThrough(before, at, x ? x + at : nullptr, (l.apart ? row : to) + c.left * c.in, length, Put<false>());
     if (!l.apart) continue;
     for (int64_t x = 0; x < c.pooling.width; x++) {
       eachVector(l.run, [&](int64_t k, auto get, auto) { store(to + x * l.step + k, get(row + x * c.in + k)); });
@@ -57,15 +57,16 @@ struct Row {
   bool past;
 };
 
-/** One cell's channels from k on, a register of them; or one. */
-static inline void putFloats(const Row& row, int64_t cell, int64_t k, int64_t in, Floats values) {
+/** One cell's channels from k on, a register of them, for sums that are not added up here; returns what they became. */
+static inline Floats putFloats(const Row& row, int64_t cell, int64_t k, int64_t in, Floats values) {
   const int64_t at = cell * in + k;
   if (row.derivatives) values = values * load(row.derivatives + at);
   if (row.past) stream(row.to + at, values);
   else store(row.to + at, values);
-  if (row.sums) store(row.sums + k, load(row.sums + k) + values);
+  return values;
 }
 
+/** One number of a cell. */
 static inline void putFloat(const Row& row, int64_t cell, int64_t k, int64_t in, float value) {
   const int64_t at = cell * in + k;
   if (row.derivatives) value *= row.derivatives[at];
@@ -77,7 +78,10 @@ static inline void putCells(const Row& row, int64_t width, int64_t in, const flo
   if (row.sums) {
     for (int64_t x = 0; x < width; x++, from += in) {
       if (in % kLanes == 0) {
-        for (int64_t k = 0; k < in; k += kLanes) putFloats(row, x, k, in, load(from + k));
+        for (int64_t k = 0; k < in; k += kLanes) {
+          const Floats values = putFloats(row, x, k, in, load(from + k));
+          store(row.sums + k, load(row.sums + k) + values);
+        }
       } else {
         for (int64_t k = 0; k < in; k++) putFloat(row, x, k, in, from[k]);
       }
@@ -171,7 +175,7 @@ static inline int64_t workOf(const ChosenConvolution& c, const PatchLayout& l, i
 
 /**
  * y [vectors of x or of w, n, windows, out] = the convolution at the chosen cells. Either x [xs, n, ...] or the weights
- * [ws, ...] hold several vectors.
+ * [ws, ...] hold several vectors. Without x, which is then ones, there is an activation before.
  */
 static void convolveChosen(const ChosenConvolution& c, const float* x, const float* weights, const uint16_t* places, float* y,
                            int64_t xs, int64_t ws, const hbp::Before& before) {
@@ -188,11 +192,11 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
-        padPicture(c, l, before, x + vx * n * picture, i, padded, row);
+        padPicture(c, l, before, x ? x + vx * n * picture : nullptr, i, padded, row);
         // The next picture comes while this one is calculated with.
         const bool isLast = vx + 1 == xs;
         const int64_t lines = isLast && i + 1 == end ? 0 : picture / kLine;
-        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, lines, groups * ws},
+        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, x ? lines : 0, groups * ws},
                          {before.output + (i + 1) * picture, before.output && isLast ? lines : 0, groups * ws}};
         for (int64_t vw = 0; vw < ws; vw++) {
           const float* w = arranged + vw * l.outputs * l.patch;
@@ -339,6 +343,15 @@ static void addWindows(const PatchLayout& l, const Places& p, const float* dy, f
   for (int64_t k = 0; k < results; k++) factors[p.place[k]] += dy[k];
 }
 
+/** Which of the results [windows, outputs] each of the sorted places is, if it is one of them alone. `of` has room for all, and one more. */
+static bool resultsOf(const PatchLayout& l, const Places& p, uint16_t* of, uint16_t* result) {
+  const int64_t results = l.windows * l.outputs;
+  if (p.ofCell[l.cells] != results) return false;
+  for (int64_t k = 0; k < results; k++) of[p.place[k]] = static_cast<uint16_t>(k);
+  for (int64_t k = 0; k < results; k++) result[k] = of[p.sorted[k]];
+  return true;
+}
+
 /** [outputs][patch] to [kh, kw, in, out]. */
 static void arrangeGradient(const PatchLayout& l, const float* sums, float* gradient) {
   for (int64_t r = 0; r < l.rows; r++) {
@@ -370,10 +383,11 @@ static void addShares(const PatchLayout& l, const float* parts, int64_t shares, 
 
 /**
  * The adjoint in the weight, x [n, ...] with dy [vectors, n, windows, out]: summed over samples to [vectors, kh, kw, in, out],
- * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `places`, windows are of one cell.
+ * or (`each`) for every sample, [vectors, n, kh, kw, in, out]. Without `places`, windows are of one cell; without x it is ones, and
+ * there is an activation before.
  */
 static void correlateChosen(const ChosenConvolution& c, const float* x, const float* dy, const uint16_t* places, float* dw,
-                            int64_t vectors, bool each) {
+                            int64_t vectors, bool each, const hbp::Before& before) {
   const PatchLayout l(c);
   const Pieces pieces(l, kMostSums);
   const Offsets offsets(c, l);
@@ -392,8 +406,8 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
       for (int64_t s = begin; s < end; s++) {
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
-          padPicture(c, l, {nullptr, {}}, x, i, padded, row);
-          Ahead ahead = {x + (i + 1) * picture, i + 1 < least(end * share, n) ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
+          padPicture(c, l, before, x, i, padded, row);
+          Ahead ahead = {(x ? x : before.output) + (i + 1) * picture, i + 1 < least(end * share, n) ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
             if (each) std::memset(own, 0, sums * sizeof(float));
@@ -501,7 +515,7 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
  */
 struct Gathering {
   // As many as keep both multipliers busy; more of them would make more programs and no time.
-  static constexpr int kTogether = 5;
+  static constexpr int kTogether = 9;
   int64_t slices, slice, together;  // slices of the channels, vectors of registers in one, vectors of dy at a time
 
   explicit Gathering(int64_t channels) {
@@ -537,7 +551,7 @@ struct Gathering {
   case B:                                              \
     if constexpr (B * S <= kMostSums) f(Size<B, S>()); \
     break;
-      X(2) X(3) X(4) X(5)
+      X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9)
 #undef X
     }
   }
@@ -553,12 +567,11 @@ static void sliceWeights(const ChosenConvolution& c, const Gathering& g, const f
   }
 }
 
-/** The places of a picture in the order of their cells: where their weights are, and the factors of some vectors. */
+/** The places of a picture in the order of their cells: where their weights are, and the factors of some vectors [places, vectors]. */
 struct SortedPlaces {
   const uint16_t* ofCell;
   const int32_t* weights;
   const float* factors;
-  int64_t stride;
 };
 
 /** Pictures of several vectors, `stride` numbers apart, with their sums over cells, `sumsStride` apart, or none; see `Row`. */
@@ -574,7 +587,7 @@ struct Pictures {
 /** A slice of the channels of pictures, written past the caches if it is one of whole registers. `sums` has room for a row of cells. */
 template <class Z>
 static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, const float* weights, int64_t channels, float* sums,
-                        const Pictures& dx) {
+                        const Pictures& dx, AheadOfVectors& ahead) {
   constexpr int B = Z::rows, S = Z::vectors;
   constexpr int U = B * S > kMostInTwo ? 1 : B * S > 3 ? 2 : 4;  // sums of a number, as one addition waits for another
   const int64_t width = c.pooling.width, rowOfWeights = c.pooling.channels * S * kLanes;
@@ -585,6 +598,7 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
     for (int64_t r = most(0, up - c.pooling.height + 1); r <= least(c.kernelHeight - 1, up); r++) {
       const uint16_t* row = p.ofCell + (up - r) * width;
       for (int64_t x = 0; x < c.width; x++) {
+        ahead.next();
         const int64_t left = x + c.left, low = most(0, left - c.kernelWidth + 1), high = least(width - 1, left);
         if (low > high) continue;
         const float* ofRow = weights + (r * c.kernelWidth + left) * rowOfWeights;
@@ -595,12 +609,12 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
         const auto add = [&](int64_t k, Floats(&to)[B * S]) __attribute__((always_inline)) {
           const float* w = ofRow + p.weights[k];
           Floats f[B];
-#pragma GCC unroll 5
-          for (int b = 0; b < B; b++) f[b] = all(p.factors[b * p.stride + k]);
+#pragma GCC unroll 9
+          for (int b = 0; b < B; b++) f[b] = all(p.factors[k * B + b]);
 #pragma GCC unroll 4
           for (int s = 0; s < S; s++) {
             const Floats weight = load(w + s * kLanes);
-#pragma GCC unroll 5
+#pragma GCC unroll 9
             for (int b = 0; b < B; b++) to[s * B + b] = to[s * B + b] + f[b] * weight;
           }
         };
@@ -624,13 +638,18 @@ static void gatherSlice(Z, const ChosenConvolution& c, const SortedPlaces& p, co
       const Row to = {dx.to + b * dx.stride + row, dx.derivatives ? dx.derivatives + row : nullptr,
                       dx.sums ? dx.sums + b * dx.sumsStride : nullptr, dx.past};
       if (to.sums && y == 0) std::memset(to.sums, 0, channels * sizeof(float));
-      for (int64_t x = 0; x < c.width; x++) {
-        const float* from = sums + (x * B * S + b) * kLanes;
-        if (channels == S * kLanes) {
-          for (int s = 0; s < S; s++) putFloats(to, x, s * kLanes, c.in, load(from + s * B * kLanes));
-        } else {
-          for (int64_t k = 0; k < channels; k++) putFloat(to, x, k, c.in, from[k / kLanes * B * kLanes + k % kLanes]);
+      const float* from = sums + b * kLanes;
+      if (channels == S * kLanes) {
+        Floats total[S] = {};
+        for (int64_t x = 0; x < c.width; x++, from += B * S * kLanes) {
+#pragma GCC unroll 4
+          for (int s = 0; s < S; s++) total[s] = total[s] + putFloats(to, x, s * kLanes, c.in, load(from + s * B * kLanes));
         }
+        for (int s = 0; to.sums && s < S; s++) store(to.sums + s * kLanes, load(to.sums + s * kLanes) + total[s]);
+        continue;
+      }
+      for (int64_t x = 0; x < c.width; x++, from += B * S * kLanes) {
+        for (int64_t k = 0; k < channels; k++) putFloat(to, x, k, c.in, from[k / kLanes * B * kLanes + k % kLanes]);
       }
     }
   }
@@ -651,9 +670,11 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
     const Aligned factors(results + 1), sorted(g.together * results), sums(c.width * g.together * channels);
     const Aligned derivatives(before.output ? picture : 0);
     int32_t* const at = new int32_t[results];
+    uint16_t* const result = new uint16_t[2 * results + 1];
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       const int64_t count = p.ofCell[l.cells];
+      const bool isOne = resultsOf(l, p, result + results, result);
       for (int64_t cell = 0; cell < l.cells; cell++) {
         const int64_t back = cell % c.pooling.width * l.outputs;
         for (int64_t k = p.ofCell[cell]; k < p.ofCell[cell + 1]; k++) {
@@ -664,21 +685,28 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
       for (int64_t v = 0, together; v < vectors; v += together) {
         together = g.next(vectors - v);
         for (int64_t b = 0; b < together; b++) {
-          addWindows(l, p, dy + ((v + b) * n + i) * results, factors);
-          for (int64_t k = 0; k < count; k++) sorted[b * results + k] = factors[p.sorted[k]];
+          const float* from = dy + ((v + b) * n + i) * results;
+          if (!isOne) addWindows(l, p, from, factors);
+          if (!isOne) from = factors;
+          const uint16_t* const of = isOne ? result : p.sorted;
+          for (int64_t k = 0; k < count; k++) sorted[k * together + b] = from[of[k]];
         }
+        // The next picture's come meanwhile: they are then read in the order of their cells.
+        const int64_t calls = g.slices * c.height * c.kernelHeight * c.width;
+        AheadOfVectors ahead = {dy + (v * n + i + 1) * results, n * results, together, i + 1 < end ? results / kLine : 0, calls};
         g.with(together, [&](auto size) {
           for (int64_t s = 0; s < g.slices; s++) {
             const int64_t first = s * channels;
             const Pictures pictures = {dx + (v * n + i) * picture + first, n * picture,
                                        dxSums ? dxSums + (v * n + i) * c.in + first : nullptr, n * c.in,
                                        before.output ? derivatives + first : nullptr, past};
-            gatherSlice(size, c, {p.ofCell, at, sorted, results}, sliced + s * ofSlice, least(channels, c.in - first), sums, pictures);
+            gatherSlice(size, c, {p.ofCell, at, sorted}, sliced + s * ofSlice, least(channels, c.in - first), sums, pictures, ahead);
           }
         });
       }
     }
     delete[] at;
+    delete[] result;
   });
 }
 

@@ -394,7 +394,10 @@ static inline void withDerivative(hbp::Activation phi, F f) {
   }
 }
 
-/** to [n] = from, or phi' from where there is an activation before, whose output for them is `at` numbers on. */
+/**
+ * to [n] = from, or phi' from where there is an activation before, whose output for them is `at` numbers on, or phi' itself if
+ * `from` is null.
+ */
 template <bool Past>
 static inline void copyThrough(const hbp::Before& before, int64_t at, const float* from, float* to, int64_t n, Put<Past> put) {
   if (!before.output && !Past) {
@@ -408,7 +411,8 @@ static inline void copyThrough(const hbp::Before& before, int64_t at, const floa
   };
   if (!before.output) return each([&](int64_t k, auto get) { return get(from + k); });
   withDerivative(before.phi, [&](auto derivative) {
-    each([&](int64_t k, auto get) { return derivative(get(before.output + at + k)) * get(from + k); });
+    if (from) each([&](int64_t k, auto get) { return derivative(get(before.output + at + k)) * get(from + k); });
+    else each([&](int64_t k, auto get) { return derivative(get(before.output + at + k)); });
   });
 }
 

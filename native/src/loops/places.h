@@ -6,6 +6,9 @@
 #include "pooling.h"
 #include "scratch.h"
 #include "transpose.h"
+#if HBP_REGISTER == 64
+#include <immintrin.h>
+#endif
 
 namespace HBP_ISA {
 
@@ -96,11 +99,95 @@ static int64_t placesSize(const ChosenConvolution& c) {
   return Places::size(c, l);
 }
 
+#if HBP_REGISTER == 64
+
+/** Whether windows lie side by side within the picture, so that every result has a place of its own, and registers fit. */
+static bool areApart(const ChosenConvolution& c) {
+  const Windows& w = c.pooling;
+  return w.top == 0 && w.left == 0 && w.dilationHeight == 1 && w.dilationWidth == 1 && w.strideHeight >= w.kernelHeight &&
+         w.strideWidth >= w.kernelWidth && w.kernelHeight * w.kernelWidth <= kLanes && w.channels % kLanes == 0 &&
+         (w.outHeight - 1) * w.strideHeight + w.kernelHeight <= w.height &&
+         (w.outWidth - 1) * w.strideWidth + w.kernelWidth <= w.width;
+}
+
+/** As many of 16 numbers as the mask has, as numbers of 16 bits. */
+static inline void put16(uint16_t* to, __mmask16 mask, __m512i numbers) { _mm256_mask_storeu_epi16(to, mask, _mm512_cvtepi32_epi16(numbers)); }
+
+/** The places of a picture whose windows are apart; `choices` [outputs, windowsUp] are its `chosen` [windows, outputs] the other way round. */
+static void findPlacesApart(const ChosenConvolution& c, const PatchLayout& l, int64_t band, const float* chosen, const float* choices,
+                            const PlacesOf<uint16_t>& p) {
+  const Windows& pool = c.pooling;
+  const int64_t outWidth = pool.outWidth, kernelWidth = pool.kernelWidth, outputs = l.outputs, strideWidth = pool.strideWidth;
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  int32_t steps[kLanes] = {};  // from a window's first cell to each
+  for (int64_t k = 0; k < pool.kernelHeight * kernelWidth; k++) {
+    steps[k] = static_cast<int32_t>(k / kernelWidth * pool.width + k % kernelWidth);
+  }
+  const __m512i step = _mm512_loadu_si512(steps);
+  const __m512i strides = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(strideWidth)));
+  const auto firstOfRow = [&](int64_t w) { return w / outWidth * pool.strideHeight * pool.width; };
+  // By output: where places begin, and their cells.
+  uint16_t* group = p.begin;
+  int64_t count = 1;
+  for (int64_t first = 0; first < l.windows; first += band) {
+    const int64_t end = least(first + band, l.windows);
+    for (int64_t o = 0; o < outputs; o++) {
+      *group++ = static_cast<uint16_t>(count);
+      for (int64_t row = first; row < end; row += outWidth) {
+        const float* from = choices + o * l.windowsUp + row;
+        const int64_t cells = firstOfRow(row);
+        for (int64_t x = 0; x < outWidth; x += kLanes) {
+          const __mmask16 mask = static_cast<__mmask16>((1u << least(kLanes, outWidth - x)) - 1);
+          const __m512i number = _mm512_cvttps_epi32(_mm512_maskz_loadu_ps(mask, from + x));
+          const __m512i cell = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(cells + x * strideWidth)), strides);
+          put16(p.cell + count + x, mask, _mm512_add_epi32(cell, _mm512_permutexvar_epi32(number, step)));
+        }
+        count += outWidth;
+      }
+    }
+  }
+  *group = static_cast<uint16_t>(count);
+  // By cell: which places those are, and whose.
+  int64_t known = 0, at = 0;
+  for (int64_t row = 0; row < l.windows; row += outWidth) {
+    const int64_t first = row / band * band, inBand = least(band, l.windows - first), cells = firstOfRow(row);
+    const __m512i apart = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(inBand)));
+    for (int64_t k = 0; k < pool.kernelHeight * kernelWidth; k += kernelWidth) {
+      for (int64_t x = 0; x < outWidth; x++) {
+        const int64_t window = (row + x) * outputs;
+        const __m512i place = _mm512_add_epi32(apart, _mm512_set1_epi32(static_cast<int32_t>(1 + first * outputs + row + x - first)));
+        for (int64_t j = k; j < k + kernelWidth; j++) {
+          const int64_t cell = cells + x * strideWidth + steps[j];
+          for (; known <= cell; known++) p.ofCell[known] = static_cast<uint16_t>(at);
+          for (int64_t o = 0; o < outputs; o += kLanes) {
+            const __m512i choice = _mm512_cvttps_epi32(_mm512_loadu_ps(chosen + window + o));
+            const __mmask16 mask = _mm512_cmpeq_epi32_mask(choice, _mm512_set1_epi32(static_cast<int32_t>(j)));
+            const int64_t found = __builtin_popcount(mask);
+            const __mmask16 those = static_cast<__mmask16>((1u << found) - 1);
+            const __m512i places = _mm512_add_epi32(place, _mm512_set1_epi32(static_cast<int32_t>(o * inBand)));
+            const __m512i whose = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(o)));
+            put16(p.sorted + at, those, _mm512_maskz_compress_epi32(mask, places));
+            put16(p.output + at, those, _mm512_maskz_compress_epi32(mask, whose));
+            if (j == 0) put16(p.place + window + o, 0xffff, places);
+            at += found;
+          }
+        }
+      }
+    }
+  }
+  for (; known <= l.cells; known++) p.ofCell[known] = static_cast<uint16_t>(at);
+}
+
+#endif
+
 /** places [n, `placesSize`] of what windows chose, [n, windows, outputs]. */
 static void findPlaces(const ChosenConvolution& c, const float* chosen, uint16_t* places) {
   const PatchLayout l(c);
   const int64_t n = c.pooling.n, results = l.windows * l.outputs, size = Places::size(c, l), band = bandOf(c, l);
   const int64_t numbers = c.pooling.kernelHeight * c.pooling.kernelWidth, beside = l.cells;
+#if HBP_REGISTER == 64
+  const bool apart = areApart(c);
+#endif
   uint16_t* const cellOf = new uint16_t[l.windows * numbers];
   for (int64_t i = 0; i < l.windows * numbers; i++) cellOf[i] = static_cast<uint16_t>(beside);
   for (int64_t w = 0; w < l.windows; w++) {
@@ -115,6 +202,12 @@ static void findPlaces(const ChosenConvolution& c, const float* chosen, uint16_t
     for (int64_t i = begin; i < end; i++) {
       const PlacesOf<uint16_t> p(c, l, places + i * size);
       transposeMatrix(chosen + i * results, l.outputs, choices, l.windowsUp, l.windows, l.outputs);
+#if HBP_REGISTER == 64
+      if (apart) {
+        findPlacesApart(c, l, band, chosen + i * results, choices, p);
+        continue;
+      }
+#endif
       std::memset(known, 0, l.outputs * (l.cells + 1) * sizeof(uint16_t));
       uint16_t count = 1;
       uint16_t* group = p.begin;

@@ -169,6 +169,20 @@ struct Ahead {
   }
 };
 
+/** The same of so many vectors, `stride` numbers apart, `lines` of each. */
+struct AheadOfVectors {
+  const float* from;
+  int64_t stride, vectors, lines, calls;
+  int64_t due = 0, vector = 0, line = 0;
+
+  inline void next() {
+    for (due += vectors * lines; due >= calls; due -= calls) {
+      __builtin_prefetch(from + vector * stride + line * kLine, 0, 2);
+      if (++line == lines) line = 0, vector++;
+    }
+  }
+};
+
 /** Samples whose gradients one thread sums up, one after the other; at most 16 shares, whatever the number of threads. */
 static inline int64_t shareOfSamples(int64_t n) { return most(1, (n + 15) / 16); }
 

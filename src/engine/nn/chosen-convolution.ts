@@ -46,15 +46,17 @@ export class ChosenConvolution {
   /**
    * The convolution of x [V?, N, H, W, C] with W [V?, kh, kw, C, O], one V at most, at the chosen cells: [V?, N, pH, pW, O].
    *
+   * @param x       `ones` for those, behind an activation
    * @param before  of phi' x instead: x are tangents at its input
    */
-  convolve(x: tf.Tensor, weight: tf.Tensor, before: ActivationBefore | null = null): tf.Tensor {
+  convolve(x: tf.Tensor | 'ones', weight: tf.Tensor, before: ActivationBefore | null = null): tf.Tensor {
     const { chosen, placements } = this;
     const one = this.#isFused
-      ? fused.convolveChosen(x, weight, this.#forKernels(), placements, before && passOf(before))
+      ? fused.convolveChosen(inputOf(x), weight, this.#forKernels(), placements, before && passOf(before))
       : null;
     if (one) return one;
-    if (before) return tf.scoped(() => this.convolve(before.layer.inputJvp(before.saved, x), weight));
+    if (before) return tf.scoped(() => this.convolve(through(before, x), weight));
+    if (x === 'ones') throw new Error('ones only behind an activation');
     if (chosen.size === 0) {
       return tf.zeros([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape]);
     }
@@ -99,11 +101,20 @@ export class ChosenConvolution {
     });
   }
 
-  /** The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O]. */
-  correlate(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  /**
+   * The adjoint in the weight, summed over samples: x [N, H, W, C] and dy [V?, N, pH, pW, O] to [V?, kh, kw, C, O].
+   *
+   * @param x       `ones` for those, behind an activation
+   * @param before  with phi' x instead of x
+   */
+  correlate(x: tf.Tensor | 'ones', dy: tf.Tensor, before: ActivationBefore | null = null): tf.Tensor {
     const { chosen, placements } = this;
-    const one = this.#isFused ? fused.correlateChosen(x, dy, this.#forKernels(), placements) : null;
+    const one = this.#isFused
+      ? fused.correlateChosen(inputOf(x), dy, this.#forKernels(), placements, before && passOf(before))
+      : null;
     if (one) return one;
+    if (before) return tf.scoped(() => this.correlate(through(before, x), dy));
+    if (x === 'ones') throw new Error('ones only behind an activation');
     const { convolution, pooling } = placements;
     if (chosen.size === 0) {
       return tf.zeros([...dy.shape.slice(0, -4), ...convolution.kernel, x.shape[3] ?? 0, dy.shape.at(-1) ?? 0]);
@@ -127,6 +138,15 @@ export class ChosenConvolution {
     if (places && !prepared) tf.keep(places);
     return (this.#tensors = { chosen, ...(places && { places }) });
   }
+}
+
+function inputOf(x: tf.Tensor | 'ones'): tf.Tensor | null {
+  return x === 'ones' ? null : x;
+}
+
+/** phi' x. */
+function through({ layer, saved }: ActivationBefore, x: tf.Tensor | 'ones'): tf.Tensor {
+  return x === 'ones' ? layer.derivative(saved) : layer.inputJvp(saved, x);
 }
 
 /** The same for kernels. */

@@ -226,8 +226,9 @@ export interface Addon {
   /** Integers that the places of one picture take; for a convolution and pooling in the shapes, as the next four. */
   placesSize(): number;
   findPlaces(chosen: Float32Array, places: Int32Array): void;
+  /** x null: ones, behind an activation. */
   convolveChosen(
-    x: Float32Array,
+    x: Float32Array | null,
     weights: Float32Array,
     places: Int32Array,
     y: Float32Array,
@@ -247,14 +248,16 @@ export interface Addon {
     outputBefore: Float32Array | null,
     activationBefore: Ordinal,
   ): void;
-  /** Without places: at all cells. */
+  /** Without places: at all cells. x null: ones, behind an activation. */
   correlateChosen(
-    x: Float32Array,
+    x: Float32Array | null,
     dy: Float32Array,
     places: Int32Array | null,
     dw: Float32Array,
     vectors: number,
     each: boolean,
+    outputBefore: Float32Array | null,
+    activationBefore: Ordinal,
   ): void;
   rowsProduct(
     matrix: Float32Array,

@@ -94,8 +94,9 @@ export class ExactOperator extends SymmetricOperator {
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {
-    const [curved] = this.pass.product.multiply([{ at: this.layer.at, tangents: this.map.jvp(vs) }]);
-    return this.map.vjp(curved!);
+    const { at, map } = this.#entry;
+    const [curved] = this.pass.product.multiply([{ at, tangents: map.jvp(vs) }]);
+    return map.vjp(curved!);
   }
 
   override dampedSystem(b: tf.Tensor, alpha: number, factor = 1): KrylovSystem {
@@ -115,17 +116,23 @@ export class ExactOperator extends SymmetricOperator {
   }
 
   #chainSystem(product: StagedProduct, b: tf.Tensor, alpha: number, factor: number): KrylovSystem {
-    const { layer, map } = this;
+    const { at, map } = this.#entry;
     const rhs = tf.keep(tf.scoped(() => tf.reshape(tf.mul(factor, b), [1, -1])));
     return passing(
       {
         product,
-        at: layer.at,
+        at,
         enter: (p) => map.jvp(tf.reshape(p, [1, ...map.shape])),
         leave: (curved, p) => damped(p, tf.reshape(map.vjp(curved), [1, -1]), alpha),
       },
       { rhs, lift: (x) => tf.reshape(x, [...map.shape]), dispose: () => rhs.dispose() },
     );
+  }
+
+  /** Where tangents enter that go on through the network. */
+  get #entry(): { readonly at: number; readonly map: ParameterMap } {
+    const { layer, map } = this;
+    return map.further ? { at: map.further.at, map: map.further } : { at: layer.at, map };
   }
 
   override dispose(): void {

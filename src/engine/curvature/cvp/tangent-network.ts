@@ -29,6 +29,8 @@ export interface ParameterMap {
   jvp(dw: tf.Tensor): tf.Tensor;
   /** J_w^T u, summed over samples: [V, N, ...] to [V, ...w]. */
   vjp(u: tf.Tensor): tf.Tensor;
+  /** The same to a stage further on, where that takes less than the way there. */
+  readonly further?: ParameterMap & { readonly at: number };
 }
 
 /** A layer with parameters. */
@@ -75,6 +77,10 @@ export class TangentNetwork {
         const before = chosen && stages.at(-1)?.activation;
         if (before) stages.pop();
         stages.push(chosen ? chosenMap(chosen, before ?? null) : plainStage(all[l]!));
+        const last = layers.at(-1);
+        if (before && last?.at === stages.length - 1 && last.layer instanceof Conv2d) {
+          layers[layers.length - 1] = withFurtherBias(last, chosen, before, stages.length);
+        }
       }
       if (all[l]!.layer.parameters.length > 0) {
         layers.push(chosen ? this.#chosenLayer(chosen, stages.length) : plainLayer(all[l]!, stages.length));
@@ -215,6 +221,29 @@ function chosenMap({ stage, group, convolution }: ChosenStages, before: Activati
     hasResidual: false,
     shrinks: 2 * group.pooled.chosen.size <= group.input.size,
   };
+}
+
+/**
+ * Tangents of a bias are the same at all positions, so that what becomes of them behind an activation and a convolution is the
+ * convolution of phi' with weights of theirs: J b = conv(phi', W b).
+ */
+function withFurtherBias(
+  layer: ParameterLayer,
+  { stage, convolution }: ChosenStages,
+  before: ActivationBefore,
+  at: number,
+): ParameterLayer {
+  const weight = stage.values[0]!;
+  const further = (map: ParameterMap): ParameterMap => ({
+    ...map,
+    further: {
+      ...map,
+      at,
+      jvp: (db) => convolution.convolve('ones', tf.mul(weight, tf.reshape(db, [-1, 1, 1, db.shape[1]!, 1])), before),
+      vjp: (u) => tf.sum(tf.mul(convolution.correlate('ones', u, before), weight), [1, 2, 4]),
+    },
+  });
+  return { ...layer, parameters: layer.parameters.map((map) => (map.name === 'bias' ? further(map) : map)) };
 }
 
 function plainStage(stage: Stage): NetworkStage {

@@ -150,15 +150,16 @@ function before({
   return output ? [backend.floats(output), ordinal(activation, attrs['activation'] as string)] : [null, 0];
 }
 
-/** x [V?, N, H, W, C] and a weight [V?, kh, kw, C, O], of which one has vectors at most. */
+/** x [V?, N, H, W, C], none for ones, and a weight [V?, kh, kw, C, O], of which one has vectors at most. */
 const convolveChosen: NativeKernel = (call) => {
   const { backend } = call;
-  const { x, weight, chosen } = call.inputs as Record<'x' | 'weight' | 'chosen', tf.TensorInfo>;
-  const y = backend.empty([...x.shape.slice(0, -4), ...weight.shape.slice(0, -4), ...chosen.shape], 'float32');
+  const { x, weight, chosen } = call.inputs as Record<'weight' | 'chosen', tf.TensorInfo> & { x?: tf.TensorInfo };
+  const vectors = x?.shape.slice(0, -4) ?? [];
+  const y = backend.empty([...vectors, ...weight.shape.slice(0, -4), ...chosen.shape], 'float32');
   if (sizeOf(y.shape) === 0) return y;
-  const [input, w, result] = [backend.floats(x), backend.floats(weight), backend.floats(y)];
+  const [input, w, result] = [x ? backend.floats(x) : null, backend.floats(weight), backend.floats(y)];
   withPlaces(call, weight.shape.at(-2)!, (places) => {
-    backend.addon.convolveChosen(input, w, places, result, vectorsOf(x), vectorsOf(weight), ...before(call));
+    backend.addon.convolveChosen(input, w, places, result, sizeOf(vectors), vectorsOf(weight), ...before(call));
   });
   return y;
 };
@@ -185,16 +186,21 @@ const convolveTransposedChosen: NativeKernel = (call) => {
   return results;
 };
 
+/** x [N, H, W, C], or none for ones. */
 const correlateChosen: NativeKernel = (call) => {
   const { backend } = call;
-  const { x, dy } = call.inputs as Record<'x' | 'dy', tf.TensorInfo>;
+  const {
+    x,
+    dy,
+    before: output,
+  } = call.inputs as { dy: tf.TensorInfo } & Partial<Record<'x' | 'before', tf.TensorInfo>>;
   const { convolution } = call.attrs as unknown as ChosenPlacements;
-  const channels = x.shape[3]!;
+  const channels = (x ?? output)!.shape[3]!;
   const dw = backend.empty([...dy.shape.slice(0, -4), ...convolution.kernel, channels, dy.shape.at(-1)!], 'float32');
   if (sizeOf(dw.shape) === 0) return dw;
-  const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(dw)];
+  const [input, gradient, result] = [x ? backend.floats(x) : null, backend.floats(dy), backend.floats(dw)];
   withPlaces(call, channels, (places) => {
-    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), false);
+    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), false, ...before(call));
   });
   return dw;
 };
@@ -211,7 +217,7 @@ const gradientRows: NativeKernel = (call) => {
   if (sizeOf(rows.shape) === 0) return rows;
   const [input, gradient, result] = [backend.floats(x), backend.floats(dy), backend.floats(rows)];
   const correlate = (places: Int32Array | null): void =>
-    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), true);
+    backend.addon.correlateChosen(input, gradient, places, result, vectorsOf(dy), true, null, 0);
   if (chosen) {
     withPlaces(call, channels, correlate);
     return rows;
