@@ -182,13 +182,14 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
   const PatchLayout l(c);
   const Offsets offsets(c, l);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const int64_t size = Places::size(c, l), groups = Places::groups(c, l);
+  const int64_t size = Places::size(c, l), groups = Places::groups(c, l), band = bandOf(c, l);
   const Aligned arranged(ws * l.outputs * l.patch);
   for (int64_t v = 0; v < ws; v++) {
     arrangeWeights(l, weights + v * l.rows * l.run * l.outputs, arranged + v * l.outputs * l.patch);
   }
   inParallel(n, workOf(c, l, xs * ws), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(l.size), row(l.rowSize), products(1 + results);
+    const Aligned padded(l.size), row(l.rowSize);
+    const OfPlaces products(results);
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
@@ -206,7 +207,9 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
             dotsOf(l, padded, offsets, p.cell + from, w + g % l.outputs * l.patch, products + from, p.begin[g + 1] - from);
           }
           float* to = y + ((vx + vw) * n + i) * results;
-          for (int64_t k = 0; k < results; k++) to[k] = products[p.place[k]];
+          if (areAlone(l, p)) fromPlaces(l, band, products, to);
+          else
+            for (int64_t k = 0; k < results; k++) to[k] = products[p.place[k]];
         }
       }
     }
@@ -332,24 +335,11 @@ static void addCells(const PatchLayout& l, const Pieces& pieces, const float* pa
 }
 
 /** The factors of places: sums over the windows that chose them of dy [windows, outputs]. */
-static void addWindows(const PatchLayout& l, const Places& p, const float* dy, float* factors) {
+static void addWindows(const PatchLayout& l, int64_t band, const Places& p, const float* dy, float* factors) {
+  if (areAlone(l, p)) return toPlaces(l, band, dy, factors);
   const int64_t results = l.windows * l.outputs;
-  if (p.ofCell[l.cells] == results) {
-    // One place for each: no sum has to wait for the one before.
-    for (int64_t k = 0; k < results; k++) factors[p.place[k]] = dy[k];
-    return;
-  }
   std::memset(factors, 0, (1 + results) * sizeof(float));
   for (int64_t k = 0; k < results; k++) factors[p.place[k]] += dy[k];
-}
-
-/** Which of the results [windows, outputs] each of the sorted places is, if it is one of them alone. `of` has room for all, and one more. */
-static bool resultsOf(const PatchLayout& l, const Places& p, uint16_t* of, uint16_t* result) {
-  const int64_t results = l.windows * l.outputs;
-  if (p.ofCell[l.cells] != results) return false;
-  for (int64_t k = 0; k < results; k++) of[p.place[k]] = static_cast<uint16_t>(k);
-  for (int64_t k = 0; k < results; k++) result[k] = of[p.sorted[k]];
-  return true;
 }
 
 /** [outputs][patch] to [kh, kw, in, out]. */
@@ -393,7 +383,7 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
   const Offsets offsets(c, l);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
   const int64_t sums = l.outputs * l.patch, parameters = l.rows * l.run * l.outputs;
-  const int64_t size = Places::size(c, l);
+  const int64_t size = Places::size(c, l), band = bandOf(c, l);
   const int64_t share = each ? 1 : shareOfSamples(n), shares = n == 0 ? 0 : (n + share - 1) / share;
   // Vectors whose sums stay in the cache from one sample to the next.
   const int64_t together = each ? vectors : least(vectors, most(1, (1 << 17) / sums));
@@ -402,7 +392,8 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
   for (int64_t first = 0; first < vectors; first += together) {
     const int64_t count = least(together, vectors - first);
     inParallel(shares, workOf(c, l, count), 1, [&](int64_t begin, int64_t end) {
-      const Aligned padded(l.size), row(l.rowSize), factors(l.outputs * l.windowsUp + 1), own(each ? sums : 0);
+      const Aligned padded(l.size), row(l.rowSize), own(each ? sums : 0);
+      const OfPlaces factors(l.outputs * l.windowsUp);
       for (int64_t s = begin; s < end; s++) {
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
@@ -414,7 +405,7 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
             float* to = each ? static_cast<float*>(own) : parts + (s * count + v) * sums;
             if (places) {
               const Places p(c, l, places + i * size);
-              addWindows(l, p, dy + sample * results, factors);
+              addWindows(l, band, p, dy + sample * results, factors);
               addPlaces(c, l, pieces, padded, offsets, p, factors, to, ahead);
             } else {
               transposeMatrix(dy + sample * results, l.outputs, factors, l.windowsUp, l.windows, l.outputs);
@@ -661,34 +652,43 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
   const PatchLayout l(c);
   const Gathering g(c.in);
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const int64_t size = Places::size(c, l), channels = g.slice * kLanes;
+  const int64_t size = Places::size(c, l), channels = g.slice * kLanes, band = bandOf(c, l);
+  const Windows& pool = c.pooling;
+  const bool sideBySide = pool.dilationHeight == 1 && pool.dilationWidth == 1 && pool.strideHeight >= pool.kernelHeight &&
+                          pool.strideWidth >= pool.kernelWidth;
   const int64_t ofSlice = l.rows * c.kernelWidth * l.outputs * channels;
   const Aligned sliced(g.slices * ofSlice);
   sliceWeights(c, g, weights, sliced);
   const bool past = c.in % channels == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned factors(results + 1), sorted(g.together * results), sums(c.width * g.together * channels);
+    const OfPlaces factors(results);
+    const Aligned sorted(g.together * results), sums(c.width * g.together * channels);
     const Aligned derivatives(before.output ? picture : 0);
     int32_t* const at = new int32_t[results];
-    uint16_t* const result = new uint16_t[2 * results + 1];
+    uint16_t* const result = new uint16_t[results];
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       const int64_t count = p.ofCell[l.cells];
-      const bool isOne = resultsOf(l, p, result + results, result);
+      const bool isDirect = sideBySide && areAlone(l, p);
       for (int64_t cell = 0; cell < l.cells; cell++) {
         const int64_t back = cell % c.pooling.width * l.outputs;
         for (int64_t k = p.ofCell[cell]; k < p.ofCell[cell + 1]; k++) {
           at[k] = static_cast<int32_t>((p.output[k] - back) * channels);
         }
+        if (!isDirect) continue;
+        // The window that the cell is in.
+        const int64_t y = (cell / pool.width + pool.top) / pool.strideHeight, x = (cell % pool.width + pool.left) / pool.strideWidth;
+        const int64_t window = y * pool.outWidth + x;
+        for (int64_t k = p.ofCell[cell]; k < p.ofCell[cell + 1]; k++) result[k] = static_cast<uint16_t>(window * l.outputs + p.output[k]);
       }
       if (before.output) derivativesOf(before, i * picture, derivatives, picture);
       for (int64_t v = 0, together; v < vectors; v += together) {
         together = g.next(vectors - v);
         for (int64_t b = 0; b < together; b++) {
           const float* from = dy + ((v + b) * n + i) * results;
-          if (!isOne) addWindows(l, p, from, factors);
-          if (!isOne) from = factors;
-          const uint16_t* const of = isOne ? result : p.sorted;
+          if (!isDirect) addWindows(l, band, p, from, factors);
+          if (!isDirect) from = factors;
+          const uint16_t* const of = isDirect ? result : p.sorted;
           for (int64_t k = 0; k < count; k++) sorted[k * together + b] = from[of[k]];
         }
         // The next picture's come meanwhile: they are then read in the order of their cells.
@@ -718,27 +718,28 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
   const Offsets offsets(c, l);
   const Pieces pieces(l, sumsInCache(l, kMostSums)), piecesOfTwo(l, sumsInCache(l, kMostSums / 2));
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
-  const int64_t size = Places::size(c, l);
+  const int64_t size = Places::size(c, l), band = bandOf(c, l), stride = (results + kLanes) / kLanes * kLanes;
   const Aligned arranged(l.outputs * l.patch), ofOne(l.outputs * l.patch), ofTwo(l.outputs * l.patch);
   arrangeWeights(l, weights, arranged);
   if (vectors % 2 == 1) cutWeights(l, pieces, arranged, ofOne);
   if (vectors > 1) cutWeights(l, piecesOfTwo, arranged, ofTwo);
   const bool past = c.width * c.in % kLanes == 0 && isStreamed(dx, vectors * n * picture);
   inParallel(n, workOf(c, l, vectors), 1, [&](int64_t begin, int64_t end) {
-    const Aligned padded(2 * l.size), row(l.rowSize), factors(2 * (results + 1)), derivatives(c.width * c.in);
+    const Aligned padded(2 * l.size), row(l.rowSize), derivatives(c.width * c.in);
+    const OfPlaces factors(2 * stride);
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t v = 0; v < vectors; v += 2) {
         const int64_t count = least(2, vectors - v);
         for (int64_t b = 0; b < count; b++) {
-          addWindows(l, p, dy + ((v + b) * n + i) * results, factors + b * (results + 1));
+          addWindows(l, band, p, dy + ((v + b) * n + i) * results, factors + b * stride);
         }
         std::memset(padded, 0, count * l.size * sizeof(float));
         // What is before this picture, and the next one's places, come meanwhile.
         const int64_t calls = (count == 2 ? piecesOfTwo : pieces).count(l) * l.cells;
         Ahead ahead[] = {{before.output + i * picture, before.output && v == 0 ? picture / kLine : 0, calls},
                          {reinterpret_cast<const float*>(places + (i + 1) * size), v == 0 && i + 1 < end ? size / 2 / kLine : 0, calls}};
-        if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, results + 1, padded, ahead);
+        if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, stride, padded, ahead);
         else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded, ahead);
         for (int64_t b = 0; b < count; b++) {
           const int64_t sample = (v + b) * n + i;

@@ -93,6 +93,37 @@ struct PlacesOf {
 };
 using Places = PlacesOf<const uint16_t>;
 
+/** Whether every result of a picture has a place of its own: these are then in the order of bands, outputs and windows. */
+static inline bool areAlone(const PatchLayout& l, const Places& p) { return p.ofCell[l.cells] == l.windows * l.outputs; }
+
+/** f(first window, windows) of every band. */
+template <class F>
+static inline void eachBand(const PatchLayout& l, int64_t band, F f) {
+  for (int64_t first = 0; first < l.windows; first += band) f(first, least(band, l.windows - first));
+}
+
+/** What belongs to places that are alone, from place 1 on, from what belongs to results [windows, outputs]; and the other way round. */
+static inline void toPlaces(const PatchLayout& l, int64_t band, const float* results, float* places) {
+  eachBand(l, band, [&](int64_t first, int64_t windows) {
+    transposeMatrix(results + first * l.outputs, l.outputs, places + 1 + first * l.outputs, windows, windows, l.outputs);
+  });
+}
+static inline void fromPlaces(const PatchLayout& l, int64_t band, const float* places, float* results) {
+  eachBand(l, band, [&](int64_t first, int64_t windows) {
+    transposeMatrix(places + 1 + first * l.outputs, windows, results + first * l.outputs, l.outputs, l.outputs, windows);
+  });
+}
+
+/** Numbers of so many places, of which the first, place 1, begins a register. */
+class OfPlaces {
+ public:
+  explicit OfPlaces(int64_t count) : data_(count + kLanes) {}
+  operator float*() const { return data_ + kLanes - 1; }
+
+ private:
+  const Aligned data_;
+};
+
 /** Numbers of 16 bits that the places of a picture take. */
 static int64_t placesSize(const ChosenConvolution& c) {
   const PatchLayout l(c);

@@ -171,7 +171,7 @@ export class ExactOperator extends SymmetricOperator {
     const { rhs, products, rhsSquare } = tf.scoped(() => ({
       products: tf.keep(gram(tf.transpose(input))),
       rhs: tf.keep(tf.reshape(tf.mul(factor, outputGradient), [1, -1])),
-      rhsSquare: tf.keep(tf.reshape(tf.sum(tf.sum(tf.square(tf.mul(factor, b)), 1)), [1, 1])),
+      rhsSquare: tf.keep(tf.reshape(tf.mul(factor ** 2, tf.sum(tf.sum(tf.square(b), 1))), [1, 1])),
     }));
     const rows = (u: tf.Tensor): tf.Tensor => tf.reshape(u, [1, ...outputGradient.shape]);
     const rest = {
