@@ -147,10 +147,12 @@ static inline void dots(const PatchLayout& l, const float* x, const Offsets& off
   for (int m = 0; m < M; m++) result[m] = each[m];
 }
 
-/** Dot products of `count` cells' patches, the last of them in even shares. */
+/** Dot products of `count` cells' patches, the last of them in even shares; each() before every few. */
+template <class F>
 static inline void dotsOf(const PatchLayout& l, const float* x, const Offsets& offsets, const uint16_t* cells,
-                          const float* weights, float* result, int64_t count) {
+                          const float* weights, float* result, int64_t count, F each) {
   while (count > 0) {
+    each();
     const int64_t m = count >= 2 * kDots ? kDots : count > kDots ? (count + 1) / 2 : count;
     switch (m) {
       case 1: dots<1>(l, x, offsets, cells, weights, result); break;
@@ -196,15 +198,17 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
         padPicture(c, l, before, x ? x + vx * n * picture : nullptr, i, padded, row);
         // The next picture comes while this one is calculated with.
         const bool isLast = vx + 1 == xs;
-        const int64_t lines = isLast && i + 1 == end ? 0 : picture / kLine;
-        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, x ? lines : 0, groups * ws},
-                         {before.output + (i + 1) * picture, before.output && isLast ? lines : 0, groups * ws}};
+        const int64_t lines = isLast && i + 1 == end ? 0 : picture / kLine, calls = ws * inShares(p, groups, kDots);
+        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, x ? lines : 0, calls},
+                         {before.output + (i + 1) * picture, before.output && isLast ? lines : 0, calls}};
         for (int64_t vw = 0; vw < ws; vw++) {
           const float* w = arranged + vw * l.outputs * l.patch;
           for (int64_t g = 0; g < groups; g++) {
             const int64_t from = p.begin[g];
-            for (Ahead& each : ahead) each.next();
-            dotsOf(l, padded, offsets, p.cell + from, w + g % l.outputs * l.patch, products + from, p.begin[g + 1] - from);
+            dotsOf(l, padded, offsets, p.cell + from, w + g % l.outputs * l.patch, products + from, p.begin[g + 1] - from, [&] {
+              ahead[0].next();
+              ahead[1].next();
+            });
           }
           float* to = y + ((vx + vw) * n + i) * results;
           if (areAlone(l, p)) fromPlaces(l, band, products, to);
@@ -269,14 +273,17 @@ struct Pieces {
   }
 };
 
-/** sum += the patches of `count` cells, each times its factor; one piece of them. */
-template <class Z, class Number>
+constexpr int64_t kBetween = 8;  // patches until the next lines are asked for
+
+/** sum += the patches of `count` cells, each times its factor; one piece of them. each() before every few. */
+template <class Z, class Number, class F>
 static inline void addPatches(Z, const PatchLayout& l, const float* x, const Offsets& offsets, const Number* cells,
-                              const float* factors, int64_t count, float* sum) {
+                              const float* factors, int64_t count, float* sum, F each) {
   constexpr int R = Z::rows, S = Z::vectors;
   Floats a[R * S] = {};
   const int64_t pitch = l.pitch;
   for (int64_t k = 0; k < count; k++) {
+    if (k % kBetween == 0) each();
     const float* p = x + offsets[cells[k]];
     const Floats u = all(factors[k]);
 #pragma GCC unroll 8
@@ -306,8 +313,7 @@ static void addPlaces(const ChosenConvolution& c, const PatchLayout& l, const Pi
         float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
         for (int64_t group = first; group < first + l.outputs; group++, to += l.patch) {
           const int64_t from = p.begin[group], count = p.begin[group + 1] - from;
-          ahead.next();
-          addPatches(size, l, x, offsets, p.cell + from, factors + from, count, to);
+          addPatches(size, l, x, offsets, p.cell + from, factors + from, count, to, [&] { ahead.next(); });
         }
       });
     });
@@ -327,7 +333,7 @@ static void addCells(const PatchLayout& l, const Pieces& pieces, const float* pa
         const float* x = padded + piece.firstRow * l.pitch + piece.firstVector * kLanes;
         float* to = sums + (piece.firstRow * l.vectors + piece.firstVector) * kLanes;
         for (int64_t o = 0; o < l.outputs; o++, to += l.patch) {
-          addPatches(size, l, x, offsets, cells, factors + o * l.windowsUp + first, count, to);
+          addPatches(size, l, x, offsets, cells, factors + o * l.windowsUp + first, count, to, [] {});
         }
       });
     });
@@ -398,7 +404,9 @@ static void correlateChosen(const ChosenConvolution& c, const float* x, const fl
         if (!each) std::memset(parts + s * count * sums, 0, count * sums * sizeof(float));
         for (int64_t i = s * share; i < least((s + 1) * share, n); i++) {
           padPicture(c, l, before, x, i, padded, row);
-          Ahead ahead = {(x ? x : before.output) + (i + 1) * picture, i + 1 < least(end * share, n) ? picture / kLine : 0, count * pieces.count(l) * Places::groups(c, l)};
+          const int64_t calls = places ? inShares(Places(c, l, places + i * size), Places::groups(c, l), kBetween) : 1;
+          const int64_t lines = places && i + 1 < least(end * share, n) ? picture / kLine : 0;
+          Ahead ahead = {(x ? x : before.output) + (i + 1) * picture, lines, count * pieces.count(l) * calls};
           for (int64_t v = 0; v < count; v++) {
             const int64_t sample = (first + v) * n + i;
             if (each) std::memset(own, 0, sums * sizeof(float));

@@ -93,6 +93,13 @@ struct PlacesOf {
 };
 using Places = PlacesOf<const uint16_t>;
 
+/** How many shares of `size` the places of each group make. */
+static inline int64_t inShares(const Places& p, int64_t groups, int64_t size) {
+  int64_t shares = 0;
+  for (int64_t g = 0; g < groups; g++) shares += (p.begin[g + 1] - p.begin[g] + size - 1) / size;
+  return shares;
+}
+
 /** Whether every result of a picture has a place of its own: these are then in the order of bands, outputs and windows. */
 static inline bool areAlone(const PatchLayout& l, const Places& p) { return p.ofCell[l.cells] == l.windows * l.outputs; }
 
