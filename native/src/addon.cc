@@ -303,7 +303,8 @@ void CorrelateChosen(const Info& i) {
 
 void FactorProduct(const Info& i) {
   const int64_t rank = whole(i, 3), vectors = whole(i, 4), samples = whole(i, 5), features = whole(i, 6), step = samples * features;
-  loops->factorProduct({rank, vectors, samples, features, step, step, features}, floats(i, 0), floats(i, 1), floats(i, 2));
+  const hbp::FactorTangents all = {floats(i, 1), floats(i, 2), vectors, step, features, vectors * step};
+  loops->factorProduct({floats(i, 0), rank, step, samples, features}, &all, 1);
 }
 void RowsProduct(const Info& i) {
   loops->rowsProduct(floats(i, 0), floats(i, 1), floats(i, 2), whole(i, 3), whole(i, 4), whole(i, 5));
@@ -369,18 +370,19 @@ void convolveBackwardData(const Info& i, const hbp::Convolution& c, const float*
 void ConvolveBackwardData(const Info& i) { convolveBackwardData(i, convolution(), floats(i, 0), floats(i, 1), floats(i, 2)); }
 
 /**
- * Lists of tangents [n, ...] through a convolution, behind the activation before, to a factor [rank, n, ...]: there and back, a few
- * samples at a time, so that nothing between gets to memory.
+ * A list of tangents [n, ...], one at least, through a convolution, behind the activation before, to a factor [rank, n, ...]: there and
+ * back, a few samples at a time, so that nothing between gets to memory. A second list are tangents at the factor.
  */
 void ConvolvedFactorProduct(const Info& i) {
   const hbp::Convolution c = convolution();
-  const auto tangents = floatsIn(i, 0), results = floatsIn(i, 1);
-  const float *w = floats(i, 2), *factor = floats(i, 3);
-  const int64_t rank = whole(i, 4), vectors = static_cast<int64_t>(tangents.size());
-  const hbp::Before before = ::before(i, 5);
+  const auto tangents = floatsIn(i, 0), results = floatsIn(i, 1), here = floatsIn(i, 2), curved = floatsIn(i, 3);
+  const float *w = floats(i, 4), *factor = floats(i, 5);
+  const int64_t rank = whole(i, 6), vectors = static_cast<int64_t>(tangents.size());
+  const hbp::Before before = ::before(i, 7);
   const int64_t sizeX = c.height * c.width * c.in, sizeY = c.outHeight * c.outWidth * c.out;
   const int64_t together = std::min(c.n, threadCount() * std::max<int64_t>(1, kPieceOfProduct / (vectors * (sizeX + sizeY))));
   const bool inPlace = rank <= hbp::kFactorColumns;
+  std::vector<hbp::FactorTangents> groups;
   static hbp::Scratch scratch;
   float* const x = static_cast<float*>(scratch.atLeast(together * vectors * (sizeX + (inPlace ? 1 : 2) * sizeY) * sizeof(float)));
   float* const y = x + together * vectors * sizeX;
@@ -392,8 +394,9 @@ void ConvolvedFactorProduct(const Info& i) {
     const hbp::TangentPiece part = {vectors, sizeX, first, samples, c.n};
     loops->takeTangents(part, before, tangents.data(), x);
     convolve(i, piece, x, w, nullptr, y);
-    const hbp::FactorShape shape = {rank, vectors, samples, sizeY, c.n * sizeY, sizeY, vectors * sizeY};
-    loops->factorProduct(shape, factor + first * sizeY, y, product);
+    groups.assign(1, {y, product, vectors, sizeY, vectors * sizeY, 0});
+    for (size_t k = 0; k < here.size(); k++) groups.push_back({here[k] + first * sizeY, curved[k] + first * sizeY, 1, 0, sizeY, c.n * sizeY});
+    loops->factorProduct({factor + first * sizeY, rank, c.n * sizeY, samples, sizeY}, groups.data(), static_cast<int64_t>(groups.size()));
     convolveBackwardData(i, piece, product, w, x);
     loops->putTangents(part, before, x, results.data());
   }

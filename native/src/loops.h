@@ -78,10 +78,17 @@ struct ChainSystem {
 /** Columns of a factor that a product takes at a time: those of ten classes, and more. */
 constexpr int kFactorColumns = 12;
 
-/** A factor [rank, ...], tangents [vectors, ...] of some samples, in whatever order: the steps from one to the next, in numbers. */
-struct FactorShape {
-  int64_t rank, vectors, samples, features;
-  int64_t columnStep, vectorStep, sampleStep;  // a sample's columns of the factor are `features` behind those of the one before
+/** A factor [rank, ...]: its columns are `step` numbers apart, and of some samples, `features` numbers each. */
+struct FactorColumns {
+  const float* from;
+  int64_t rank, step, samples, features;
+};
+
+/** Tangents of those samples and where their products go: numbers from one vector, and from one sample, to the next, and how many in all. */
+struct FactorTangents {
+  const float* from;
+  float* to;
+  int64_t vectors, vectorStep, sampleStep, of;
 };
 
 /** Samples `first` and the next ones of the tangents' `of`. */
@@ -196,10 +203,10 @@ struct Loops {
                           int64_t vectors, bool each, const Before& before);
 
   /**
-   * to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]>. With kFactorColumns columns at most, `to` may be `tangents`, which are read before
-   * they are written to.
+   * to[t, n] = sum_v V[v, n] <V[v, n], t[t, n]> for so many groups of tangents. With kFactorColumns columns at most, `to` may be
+   * `from`, which is read before it is written to.
    */
-  void (*factorProduct)(const FactorShape& shape, const float* factor, const float* tangents, float* to);
+  void (*factorProduct)(const FactorColumns& factor, const FactorTangents* tangents, int64_t groups);
   /** to [samples, vectors, features] = some samples of each tangent, times phi' of the activation before; and back to where they are. */
   void (*takeTangents)(const TangentPiece& piece, const Before& before, const float* const* tangents, float* to);
   void (*putTangents)(const TangentPiece& piece, const Before& before, const float* from, float* const* tangents);

@@ -146,19 +146,25 @@ export function factorProduct(factor: tf.Tensor, tangents: tf.Tensor): tf.Tensor
   return has('HbpFactorProduct') ? run('HbpFactorProduct', { factor, tangents }, {})[0]! : null;
 }
 
-/** As `convolvedFactorProduct` of curvature/cvp/factor-cascade.ts, of one tangent at least and nothing empty; null: compose it. */
+/**
+ * As `convolvedFactorProduct` of curvature/cvp/factor-cascade.ts, of one tangent at least before the convolution and nothing empty,
+ * the results behind one another; null: compose it.
+ */
 export function convolvedFactorProduct(
   factor: tf.Tensor,
   tangents: readonly tf.Tensor[],
+  here: readonly tf.Tensor[],
   weight: tf.Tensor,
   placement: Placement,
   before: ActivationPass | null,
 ): tf.Tensor[] | null {
   if (!has('HbpConvolvedFactorProduct')) return null;
+  const numbered = (letter: string, list: readonly tf.Tensor[]): [string, tf.Tensor][] =>
+    list.map((t, i) => [`${letter}${i}`, t]);
   return run(
     'HbpConvolvedFactorProduct',
     {
-      ...Object.fromEntries(tangents.map((t, i) => [`t${i}`, t])),
+      ...Object.fromEntries([...numbered('t', tangents), ...numbered('h', here)]),
       factor,
       weight,
       ...(before && { before: before.output }),

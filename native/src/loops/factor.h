@@ -4,7 +4,8 @@
 
 namespace HBP_ISA {
 
-using hbp::FactorShape;
+using hbp::FactorColumns;
+using hbp::FactorTangents;
 using hbp::kFactorColumns;
 using hbp::TangentPiece;
 
@@ -90,28 +91,37 @@ static inline void factorTile(FactorTile& tile, int tangents, int columns, bool 
   }
 }
 
-static void factorProduct(const FactorShape& shape, const float* factor, const float* tangents, float* to) {
-  const int64_t count = shape.vectors * shape.samples * shape.features;
-  // Results that are added to are read again; those of a sample begin at a register's size if its features fill some.
-  const bool past = shape.rank <= kFactorColumns && shape.features % kLanes == 0 && isStreamed(to, count);
-  inParallel(shape.samples, shape.rank * shape.samples * shape.features + 2 * count, 1, [&](int64_t begin, int64_t end) {
-    FactorTile tile;
-    tile.features = shape.features;
+/** One sample of all tangents of a group; `past` the caches only if there are no more columns than are taken at a time. */
+template <bool Past>
+static void factorProductOf(const FactorColumns& factor, const FactorTangents& group, int64_t n, Put<Past> put) {
+  FactorTile tile;
+  tile.features = factor.features;
+  for (int64_t t = 0; t < group.vectors; t += kTangents) {
+    const int taken = static_cast<int>(least(kTangents, group.vectors - t));
+    for (int k = 0; k < taken; k++) {
+      const int64_t at = (t + k) * group.vectorStep + n * group.sampleStep;
+      tile.tangent[k] = group.from + at;
+      tile.result[k] = group.to + at;
+      if (factor.rank == 0) std::memset(tile.result[k], 0, factor.features * sizeof(float));
+    }
+    for (int64_t v = 0; v < factor.rank; v += kFactorColumns) {
+      const int columns = static_cast<int>(least(kFactorColumns, factor.rank - v));
+      for (int c = 0; c < columns; c++) tile.column[c] = factor.from + (v + c) * factor.step + n * factor.features;
+      factorTile(tile, taken, columns, v == 0, put);
+    }
+  }
+}
+
+static void factorProduct(const FactorColumns& factor, const FactorTangents* tangents, int64_t groups) {
+  int64_t vectors = 0;
+  for (int64_t g = 0; g < groups; g++) vectors += tangents[g].vectors;
+  inParallel(factor.samples, (factor.rank + 2 * vectors) * factor.samples * factor.features, 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; n++) {
-      for (int64_t t = 0; t < shape.vectors; t += kTangents) {
-        const int taken = static_cast<int>(least(kTangents, shape.vectors - t));
-        for (int k = 0; k < taken; k++) {
-          const int64_t at = (t + k) * shape.vectorStep + n * shape.sampleStep;
-          tile.tangent[k] = tangents + at;
-          tile.result[k] = to + at;
-          if (shape.rank == 0) std::memset(tile.result[k], 0, shape.features * sizeof(float));
-        }
-        for (int64_t v = 0; v < shape.rank; v += kFactorColumns) {
-          const int columns = static_cast<int>(least(kFactorColumns, shape.rank - v));
-          for (int c = 0; c < columns; c++) tile.column[c] = factor + (v + c) * shape.columnStep + n * shape.features;
-          if (past) factorTile(tile, taken, columns, v == 0, Put<true>());
-          else factorTile(tile, taken, columns, v == 0, Put<false>());
-        }
+      for (int64_t g = 0; g < groups; g++) {
+        // Results that are added to are read again; those of a sample begin at a register's size if its features fill some.
+        const bool fills = factor.rank <= kFactorColumns && factor.features % kLanes == 0;
+        if (fills && isStreamed(tangents[g].to, tangents[g].of)) factorProductOf(factor, tangents[g], n, Put<true>());
+        else factorProductOf(factor, tangents[g], n, Put<false>());
       }
     }
   });

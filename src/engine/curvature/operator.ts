@@ -73,8 +73,8 @@ export interface KrylovSystem {
    * @param dual  G p, if the system has `dual`
    */
   apply(p: tf.Tensor, dual?: tf.Tensor): tf.Tensor;
-  /** How `apply` goes through a product that other systems use as well; absent: it does not. */
-  readonly passage?: Passage;
+  /** How `apply` goes through a product that other systems use as well; absent: it does not. Asked for before every product. */
+  readonly passage?: Passage | undefined;
   /** From coordinates [B, n] back to the parameter's shape. */
   lift(x: tf.Tensor): tf.Tensor;
   /** value + factor * lift(x), in fewer passes than these; absent: composed. */

@@ -128,6 +128,8 @@ export interface Addon {
   convolvedFactorProduct(
     tangents: readonly Float32Array[],
     results: readonly Float32Array[],
+    here: readonly Float32Array[],
+    curved: readonly Float32Array[],
     weight: Float32Array,
     factor: Float32Array,
     rank: number,

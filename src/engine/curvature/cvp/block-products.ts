@@ -33,22 +33,42 @@ export class BlockProducts {
     return this.#route;
   }
 
+  /** Stage of the factor. */
+  get at(): number {
+    return this.layer.at;
+  }
+
+  /** Whether the next product is a local one: leave(V V^T enter(p)) for the factor V at the layer. */
+  get isLocal(): boolean {
+    return this.#next() === 'local';
+  }
+
+  /** J p of a local product, [1, P] to [1, N, ...]. */
+  enter(p: tf.Tensor): tf.Tensor {
+    return this.map.jvp(tf.reshape(p, [1, ...this.map.shape]));
+  }
+
+  /** J^T u, [1, N, ...] to [1, P]: with it the local product counts as made. */
+  leave(curved: tf.Tensor): tf.Tensor {
+    this.#count();
+    return tf.reshape(this.map.vjp(curved), [1, -1]);
+  }
+
   /** C p, [1, P] to [1, P]. */
   multiply(p: tf.Tensor): tf.Tensor {
-    this.#route = this.#next();
-    this.#spent += this.plan.costs[this.#route]?.perProduct ?? 0;
-    const { map, layer } = this;
-    if (this.#route === 'local') {
-      const factor = this.cascade.at(layer.at);
-      const tangents = map.jvp(tf.reshape(p, [1, ...map.shape]));
-      return tf.reshape(map.vjp(factorProduct(factor, tangents)), [1, -1]);
-    }
+    if (this.isLocal) return this.leave(factorProduct(this.cascade.at(this.layer.at), this.enter(p)));
+    this.#count();
     this.#matrix ??= tf.keep(tf.scoped(() => this.#build()));
     return this.#route === 'square' ? tf.matMul(p, this.#matrix) : rowsProduct(this.#matrix, p);
   }
 
   dispose(): void {
     this.#matrix?.dispose();
+  }
+
+  #count(): void {
+    this.#route = this.#next();
+    this.#spent += this.plan.costs[this.#route]?.perProduct ?? 0;
   }
 
   #next(): Route {

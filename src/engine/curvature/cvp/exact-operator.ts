@@ -2,7 +2,14 @@ import { Linear } from '../../nn/linear.js';
 import { gram } from '../../linalg/gram.js';
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
-import { damped, type KrylovSystem, passing, SymmetricOperator } from '../operator.js';
+import {
+  damped,
+  type KrylovSystem,
+  type Passage,
+  passing,
+  type SharedProduct,
+  SymmetricOperator,
+} from '../operator.js';
 import type { StagedProduct } from '../staged-product.js';
 import { BlockProducts } from './block-products.js';
 import { chooseCut } from './cut.js';
@@ -20,8 +27,8 @@ export class ExactPass {
   readonly cascade: FactorCascade | null;
   /** Stage of the lowest layer with a factor of its own; tangents from below go on to it. */
   readonly cut: number;
-  /** Through the network to that factor; null: there is nothing below. */
-  readonly toCut: StagedProduct | null;
+  /** Through the network to that factor, for its own layer as well; null: there is nothing below. */
+  readonly toCut: SharedProduct | null;
   readonly #holders: Holders;
 
   /** @param factor  S [N, C, r] with S S^T the output Hessian of each sample, taken over; null: unknown */
@@ -36,7 +43,7 @@ export class ExactPass {
     this.cascade = factor && isPlain ? new FactorCascade(this.network.stages, factor) : null;
     this.cut = this.cascade && !planner.isForced ? this.#cut(this.cascade.rank) : 0;
     const { cut, cascade } = this;
-    this.toCut = cut > 0 ? this.network.productToFactor(cut, () => cascade!.at(cut)) : null;
+    this.toCut = cut > 0 ? this.network.productToFactor(cut, () => factorAt(cascade!, cut)) : null;
     const release = linearization.retain();
     this.#holders = new Holders(() => {
       this.cascade?.dispose();
@@ -88,9 +95,10 @@ export class ExactOperator extends SymmetricOperator {
     this.#path = `${layer.path}.${map.name}`;
     this.#release = pass.retain();
     const { cascade } = pass;
-    // From the output down, the factor at one layer is made from that of the layer before, which can then go.
-    if (cascade && layer.at >= pass.cut) this.turn = { order: layer.at, done: () => cascade.releaseAbove(layer.at) };
-    else if (cascade) this.turn = { order: -1, done: () => undefined };
+    // From the output down, the factor at one layer is made from that of the layer before, which can then go. Layers up to the
+    // cut are solved together.
+    if (cascade && layer.at > pass.cut) this.turn = { order: layer.at, done: () => cascade.releaseAbove(layer.at) };
+    else if (cascade) this.turn = { order: pass.cut, done: () => cascade.releaseAbove(pass.cut) };
   }
 
   protected override multiply(vs: tf.Tensor): tf.Tensor {
@@ -110,12 +118,13 @@ export class ExactOperator extends SymmetricOperator {
     if (plan.route === 'gram' && b === this.gradient) return this.#gramSystem(b, alpha, factor, factored);
     if (factored) {
       const products = new BlockProducts(layer, map, factored, plan);
-      return this.#ownSystem(b, factor, products, (p) => damped(p, products.multiply(p), alpha));
+      const own = this.#ownSystem(b, factor, products, (p) => damped(p, products.multiply(p), alpha));
+      return pass.toCut && layer.at === pass.cut ? whileLocal(own, products, pass.toCut, alpha) : own;
     }
     return this.#chainSystem(pass.product, b, alpha, factor);
   }
 
-  #chainSystem(product: StagedProduct, b: tf.Tensor, alpha: number, factor: number): KrylovSystem {
+  #chainSystem(product: SharedProduct, b: tf.Tensor, alpha: number, factor: number): KrylovSystem {
     const { at, map } = this.#entry;
     const rhs = tf.keep(tf.scoped(() => tf.reshape(tf.mul(factor, b), [1, -1])));
     return passing(
@@ -185,6 +194,29 @@ export class ExactOperator extends SymmetricOperator {
     if (cascade) return { ...rest, apply: (p, dual) => leave(factorProduct(cascade.at(at), rows(dual!)), p) };
     return passing({ product: pass.product, at, enter: (_, dual) => rows(dual!), leave }, rest);
   }
+}
+
+/** The factor at a stage, those above it being of no more use. */
+function factorAt(cascade: FactorCascade, stage: number): tf.Tensor {
+  const factor = cascade.at(stage);
+  cascade.releaseAbove(stage);
+  return factor;
+}
+
+/** A system at the cut: as long as its products are local ones, they are made with those from below. */
+function whileLocal(own: KrylovSystem, products: BlockProducts, product: SharedProduct, alpha: number): KrylovSystem {
+  const passage: Passage = {
+    product,
+    at: products.at,
+    enter: (p) => products.enter(p),
+    leave: (curved, p) => damped(p, products.leave(curved), alpha),
+  };
+  return {
+    ...own,
+    get passage() {
+      return products.isLocal ? passage : undefined;
+    },
+  };
 }
 
 /** @param rank  of the factor; null: there is none */

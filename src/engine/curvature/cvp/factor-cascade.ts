@@ -110,28 +110,28 @@ export interface PlacedConvolution {
 
 /**
  * J^T V V^T J t for tangents t [T, N, H, W, C] at the input of a convolution with Jacobian J, or of the activation before it,
- * each by itself; V [r, N, ...] at the convolution's output.
+ * each by itself; V [r, N, ...] at the convolution's output. And V V^T t of tangents `here` at the factor, [T, N, ...].
  */
 export function convolvedFactorProduct(
   v: tf.Tensor,
   tangents: readonly tf.Tensor[],
+  here: readonly tf.Tensor[],
   { placement, weight }: PlacedConvolution,
   before: ActivationBefore | null,
-): tf.Tensor[] {
+): { curved: tf.Tensor[]; curvedHere: tf.Tensor[] } {
   const { stride, dilation } = placement;
   const suits = [...stride, ...dilation].every((step) => step === 1) && v.size > 0 && weight.size > 0;
-  const fusedResults = suits
-    ? fused.convolvedFactorProduct(v, tangents, weight, placement, before && passOf(before))
-    : null;
-  return (
-    fusedResults ??
-    tangents.map((t) =>
-      tf.scoped(() => {
-        const derivative = (u: tf.Tensor): tf.Tensor => (before ? before.layer.inputJvp(before.saved, u) : u);
-        const there = onPictures(derivative(t), (x) => convolve(x, weight, placement));
-        const curved = factorProduct(v, there);
-        return derivative(onPictures(curved, (dy) => convolveTransposed(dy, weight, placement)));
-      }),
-    )
+  const all =
+    suits && tangents.length > 0
+      ? fused.convolvedFactorProduct(v, tangents, here, weight, placement, before && passOf(before))
+      : null;
+  if (all) return { curved: all.slice(0, tangents.length), curvedHere: all.slice(tangents.length) };
+  const derivative = (u: tf.Tensor): tf.Tensor => (before ? before.layer.inputJvp(before.saved, u) : u);
+  const curved = tangents.map((t) =>
+    tf.scoped(() => {
+      const there = onPictures(derivative(t), (x) => convolve(x, weight, placement));
+      return derivative(onPictures(factorProduct(v, there), (dy) => convolveTransposed(dy, weight, placement)));
+    }),
   );
+  return { curved, curvedHere: here.map((t) => factorProduct(v, t)) };
 }

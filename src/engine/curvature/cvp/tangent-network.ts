@@ -17,7 +17,8 @@ import type { Placement } from '../../nn/window.js';
 import * as tf from '../../tf.js';
 import { kept } from '../kept.js';
 import { curveLink } from '../link.js';
-import { asOne, type ProductStage, StagedProduct } from '../staged-product.js';
+import type { SharedProduct } from '../operator.js';
+import { asOne, type Entry, type ProductStage, StagedProduct } from '../staged-product.js';
 import { convolvedFactorProduct, factorProduct, type PlacedConvolution } from './factor-cascade.js';
 import { type Linearization, residualOf, type Stage } from './linearization.js';
 
@@ -101,10 +102,10 @@ export class TangentNetwork {
   }
 
   /**
-   * R at the input of every stage before `cut`, of the factor V [r, N, ...] there: R = V V^T. A convolution right before the
+   * R at the input of every stage up to `cut`, of the factor V [r, N, ...] there: R = V V^T. A convolution right before the
    * factor, and the activation before that one, go with it.
    */
-  productToFactor(cut: number, factor: () => tf.Tensor): StagedProduct {
+  productToFactor(cut: number, factor: () => tf.Tensor): SharedProduct {
     const stages: readonly NetworkStage[] = this.stages.slice(0, cut);
     const { convolution } = stages[cut - 1]!;
     const before = convolution && stages[cut - 2]?.activation;
@@ -116,11 +117,9 @@ export class TangentNetwork {
         asOne((t) => factorProduct(factor(), t)),
       );
     }
-    return new StagedProduct(stages.slice(0, end), (all) => {
-      const curved = convolvedFactorProduct(factor(), all, convolution, before ?? null);
-      tf.dispose([...all]);
-      return curved;
-    });
+    return new ProductToConvolution(stages.slice(0, end), cut, (below, here) =>
+      convolvedFactorProduct(factor(), below, here, convolution, before ?? null),
+    );
   }
 
   dispose(): void {
@@ -179,6 +178,33 @@ export class TangentNetwork {
         vjp: (u) => (name === 'weight' ? convolution.correlate(input, u) : tf.sum(u, [1, 2, 3])),
       })),
     };
+  }
+}
+
+/** Through stages to a convolution that a factor is behind, at stage `cut`; tangents enter below it, or at the factor. */
+class ProductToConvolution implements SharedProduct {
+  constructor(
+    private readonly stages: readonly ProductStage[],
+    private readonly cut: number,
+    private readonly head: (
+      below: readonly tf.Tensor[],
+      here: readonly tf.Tensor[],
+    ) => { readonly curved: tf.Tensor[]; readonly curvedHere: tf.Tensor[] },
+  ) {}
+
+  multiply(entries: readonly Entry[]): tf.Tensor[] {
+    const [below, here] = [entries.filter(({ at }) => at < this.cut), entries.filter(({ at }) => at === this.cut)];
+    const tangents = here.map((entry) => entry.tangents);
+    let atFactor: tf.Tensor[] = [];
+    const through = new StagedProduct(this.stages, (arrived) => {
+      const { curved, curvedHere } = this.head(arrived, tangents);
+      tf.dispose([...arrived]);
+      atFactor = curvedHere;
+      return curved;
+    });
+    const fromBelow = below.length > 0 ? through.multiply(below) : [];
+    if (below.length === 0) atFactor = this.head([], tangents).curvedHere;
+    return entries.map((entry) => (entry.at < this.cut ? fromBelow.shift()! : atFactor.shift()!));
   }
 }
 

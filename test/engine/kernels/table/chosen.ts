@@ -332,9 +332,14 @@ const factorKernels = both(
   'HbpConvolvedFactorProduct',
   (inputs, attrs) => {
     const { factor, weight } = inputs;
-    const tangents = Object.keys(inputs).flatMap((name) => (/^t\d$/.test(name) ? [inputs[name]!] : []));
+    const named = (pattern: RegExp): tf.Tensor[] =>
+      Object.keys(inputs).flatMap((name) => (pattern.test(name) ? [inputs[name]!] : []));
     const convolution = { placement: attrs['placement'] as ChosenPlacements['convolution'], weight: weight! };
-    return tf.scoped(() => convolvedFactorProduct(factor!, tangents, convolution, beforeOf(inputs, attrs)));
+    return tf.scoped(() => {
+      const before = beforeOf(inputs, attrs);
+      const { curved, curvedHere } = convolvedFactorProduct(factor!, named(/^t\d/), named(/^h\d/), convolution, before);
+      return [...curved, ...curvedHere];
+    });
   },
   {
     tolerance: 'sum',
@@ -354,10 +359,15 @@ const factorKernels = both(
       const { inputs, attrs } = drawBefore(draw, x);
       const vectors = draw.large ? [1, 2] : Array.from({ length: draw.int(1, 3) }, () => draw.int(1, 2));
       const tangents = vectors.map((count, i): [string, Input] => [`t${i}`, draw.float([count, ...x], 'moderate')]);
+      const y = [samples, ...placement.output, outputs];
+      const here = Array.from({ length: draw.int(0, 2) }, (_, i): [string, Input] => [
+        `h${i}`,
+        draw.float([draw.int(1, 2), ...y], 'moderate'),
+      ]);
       return {
         inputs: {
-          ...Object.fromEntries(tangents),
-          factor: draw.float([rank, samples, ...placement.output, outputs], 'moderate'),
+          ...Object.fromEntries([...tangents, ...here]),
+          factor: draw.float([rank, ...y], 'moderate'),
           weight: draw.float([...kernel, channels, outputs], 'moderate'),
           ...inputs,
         },
@@ -372,8 +382,26 @@ const factorKernels = both(
       const results = size / y[0]!;
       const placements = { convolution, pooling: everyCell(convolution.output) };
       const everywhere: Input = { shape: y, dtype: 'float32', view: 'plain', values: new Float32Array(size) };
-      const tangents = Object.entries(call.inputs).filter(([name]) => /^t\d$/.test(name));
-      return tangents.map(([, { shape, values }]: [string, Input]) => {
+      const tangents = Object.entries(call.inputs).filter(([name]) => /^t\d/.test(name));
+      const here = Object.entries(call.inputs).filter(([name]) => /^h\d/.test(name));
+      const curvedBy = (there: Float64Array): Float64Array => {
+        const curved = new Float64Array(size);
+        for (let from = 0; from < rank * size; from += results) {
+          const sample = from % size;
+          let along = 0;
+          for (let i = 0; i < results; i++) along += factor!.values[from + i]! * there[sample + i]!;
+          for (let i = 0; i < results; i++) curved[sample + i]! += factor!.values[from + i]! * along;
+        }
+        return curved;
+      };
+      const atFactor = here.map(([, { shape, values }]: [string, Input]): Numbers => {
+        const total = new Float32Array(values.length);
+        for (let at = 0; at < total.length; at += size) {
+          total.set(curvedBy(Float64Array.from(values.slice(at, at + size))), at);
+        }
+        return { shape, dtype: 'float32', values: total };
+      });
+      const below = tangents.map(([, { shape, values }]: [string, Input]): Numbers => {
         const x = shape.slice(1);
         const total = new Float64Array(values.length);
         for (let at = 0; at < total.length; at += sizeOf(x)) {
@@ -381,17 +409,12 @@ const factorKernels = both(
           const through = (f: (result: number, picture: number, factor: number) => void): void =>
             eachTerm(placements, y, x, everywhere, (r, p, k) => f(r, p, derivativeAt(call, p) * weight!.values[k]!));
           through((r, p, w) => (there[r]! += w * values[at + p]!));
-          const curved = new Float64Array(size);
-          for (let from = 0; from < rank * size; from += results) {
-            const sample = from % size;
-            let along = 0;
-            for (let i = 0; i < results; i++) along += factor!.values[from + i]! * there[sample + i]!;
-            for (let i = 0; i < results; i++) curved[sample + i]! += factor!.values[from + i]! * along;
-          }
+          const curved = curvedBy(there);
           through((r, p, w) => (total[at + p]! += w * curved[r]!));
         }
         return { shape, dtype: 'float32', values: Float32Array.from(total) };
       });
+      return [...below, ...atFactor];
     },
   },
 );

@@ -2,6 +2,7 @@
 import type { ChosenPlacements } from '../../../fused-curvature.js';
 import type { Placement } from '../../../nn/window.js';
 import type * as tf from '../../../tf.js';
+import type { NativeBackend } from '../backend.js';
 import { placementLength, putConvolution, putPlacement, shapes } from '../shapes.js';
 import { type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
 
@@ -254,24 +255,33 @@ const factorProduct: NativeKernel = ({ inputs, backend }) => {
   return to;
 };
 
-/** Tangents t0, t1, ... [V?, N, H, W, C]. */
+/** Tangents t0, t1, ... [V?, N, H, W, C], one at least, and those at the factor, h0, h1, ... [V?, N, oH, oW, O]; results in this order. */
 const convolvedFactorProduct: NativeKernel = (call) => {
-  const { backend, attrs } = call;
-  const { factor, weight } = call.inputs as Record<'factor' | 'weight', tf.TensorInfo>;
-  const tangents = Object.entries(call.inputs).flatMap(([name, t]) => (/^t\d+$/.test(name) ? [t] : []));
-  const results = tangents.map(({ shape }) => backend.empty(shape, 'float32'));
+  const { backend, attrs, inputs } = call;
+  const { factor, weight } = inputs as Record<'factor' | 'weight', tf.TensorInfo>;
+  const named = (letter: string): tf.TensorInfo[] =>
+    Object.entries(inputs).flatMap(([name, t]) => (name[0] === letter && /^\d+$/.test(name.slice(1)) ? [t] : []));
+  const lists = [named('t'), named('h')].map((tangents) => ({
+    tangents,
+    results: tangents.map(({ shape }) => backend.empty(shape, 'float32')),
+  }));
+  const [there, here] = lists.map(
+    ({ tangents, results }) => [apart(backend, tangents), apart(backend, results)] as const,
+  );
   const [rank = 0, samples = 0] = factor.shape;
-  const size = sizeOf(tangents[0]!.shape.slice(-4));
-  const apart = (x: tf.TensorInfo): Float32Array[] => {
-    const floats = backend.floats(x);
-    return Array.from({ length: vectorsOf(x) }, (_, v) => floats.subarray(v * size, (v + 1) * size));
-  };
-  const [from, to] = [tangents.flatMap(apart), results.flatMap(apart)];
   const [w, v] = [backend.floats(weight), backend.floats(factor)];
   putConvolution(samples, weight.shape[2]!, weight.shape[3]!, attrs['placement'] as Placement);
-  backend.addon.convolvedFactorProduct(from, to, w, v, rank, ...before(call));
-  return results;
+  backend.addon.convolvedFactorProduct(...there!, ...here!, w, v, rank, ...before(call));
+  return lists.flatMap(({ results }) => results);
 };
+
+/** The vectors of tensors [V?, N, H, W, C], each by itself. */
+function apart(backend: NativeBackend, tensors: readonly tf.TensorInfo[]): Float32Array[] {
+  return tensors.flatMap((x) => {
+    const [floats, size] = [backend.floats(x), sizeOf(x.shape.slice(-4))];
+    return Array.from({ length: vectorsOf(x) }, (_, v) => floats.subarray(v * size, (v + 1) * size));
+  });
+}
 
 /** @param isa  the instruction set of the addon's loops: some kernels are not for plain processors */
 export function curvatureKernels(isa: string): KernelTable {
