@@ -1,5 +1,5 @@
 /** The part of docs/performance.md about the experiments' steps. */
-import { asMarkdown, scalingTable, stepTables, stepTally } from './report.js';
+import { asMarkdown, scalingTable, speedsText, stepTables, stepTally } from './report.js';
 import type { ExperimentResults, Provenance, ScalingResults, StepRow } from './results.js';
 
 /** From docs/. */
@@ -46,9 +46,7 @@ function factsOf({ date, commit, machine, about, threads, pictures, speeds, load
     `date ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}`,
     `machine: ${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memoryBytes / 2 ** 20)} MiB, ${machine.os}; ${threads} threads`,
     ...Object.entries(about).map(([side, text]) => `${side}: ${text}`),
-    ...(speeds
-      ? [`peak ${(speeds.peak / 1e9).toFixed(0)} GFLOP/s, bandwidth ${(speeds.bandwidth / 1e9).toFixed(1)} GB/s`]
-      : []),
+    ...(speeds ? [`peak and bandwidth before the first step: ${speedsText(speeds)}`] : []),
     `pictures: ${pictures}`,
     `load average ${load.map((x) => x.toFixed(2)).join(' before, ')} after`,
   ];

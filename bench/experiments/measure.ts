@@ -8,6 +8,7 @@ import { readFloats } from './floats.js';
 import { floorWork, leastSeconds, type Speeds, totalFlop } from './floor.js';
 import type { LayerSizes } from './layers.js';
 import type { Side, State, StepRow } from './results.js';
+import type { SpeedMeter } from './speeds.js';
 import { OurSteps, ReferenceSteps, type StepAnswer } from './step-peer.js';
 import type { TaskSpec } from './step-task.js';
 import { targetsOf } from './targets.js';
@@ -22,7 +23,8 @@ export interface MeasureOptions {
   readonly repetitions: number;
   /** A repetition takes as many steps as fill this many seconds. */
   readonly seconds: number;
-  readonly speeds: Speeds | null;
+  /** Takes turns with the steps; null: nothing tells the least time. */
+  readonly meter: SpeedMeter | null;
   /** A folder for files of this measurement. */
   readonly scratch: string;
 }
@@ -53,7 +55,7 @@ export async function measureVariant(
   options: MeasureOptions,
   sgd: OptimizerSpec | null,
 ): Promise<Measured> {
-  const { threads, reference, speeds, scratch } = options;
+  const { threads, reference, scratch } = options;
   const ours = await OurSteps.start(options.backend, threads);
   let theirs: ReferenceSteps | null = null;
   let ownSgd: OurSteps | null = null;
@@ -83,7 +85,7 @@ export async function measureVariant(
       ...(theirs ? [{ peer: theirs, first: firstOfTheirs! }] : []),
       ...(ownSgd ? [{ peer: ownSgd, first: firstOfSgd! }] : []),
     ];
-    const rounds = await takeTurns(sides, task, options);
+    const { rounds, speeds } = await takeTurns(sides, task, options);
     const own = rounds.get(ours)!;
     const other = theirs && rounds.get(theirs);
     const besides = ownSgd && rounds.get(ownSgd);
@@ -114,6 +116,7 @@ export async function measureVariant(
         'exp01/sgd': besides ? quartiles(besides.map(({ seconds }) => seconds)).median : null,
       }),
       floor,
+      speeds,
     };
     return { row, about: { ours: ours.info, ...(theirs && { reference: theirs.info }) } };
   } finally {
@@ -136,8 +139,8 @@ type Peer = OurSteps | ReferenceSteps;
 async function takeTurns(
   sides: readonly { readonly peer: Peer; readonly first: StepAnswer }[],
   task: TaskSpec,
-  { repetitions, seconds }: Pick<MeasureOptions, 'repetitions' | 'seconds'>,
-): Promise<Map<Peer, Round[]>> {
+  { repetitions, seconds, meter }: Pick<MeasureOptions, 'repetitions' | 'seconds' | 'meter'>,
+): Promise<{ rounds: Map<Peer, Round[]>; speeds: Speeds | null }> {
   const { optimizer } = task;
   const counts: number[] = [];
   const isLong: boolean[] = [];
@@ -149,7 +152,9 @@ async function takeTurns(
     isLong.push(usual > longStep);
   }
   const rounds = new Map<Peer, Round[]>(sides.map(({ peer }) => [peer, []]));
+  const speeds: Speeds[] = [];
   for (let repetition = 0; repetition < repetitions; repetition++) {
+    if (meter) speeds.push(await meter.measure());
     for (const [i, { peer }] of sides.entries()) {
       await wait(pauseMilliseconds);
       if (optimizer.kind === 'kfac') {
@@ -162,7 +167,11 @@ async function takeTurns(
       }
     }
   }
-  return rounds;
+  const median = (of: (each: Speeds) => number): number => quartiles(speeds.map(of)).median;
+  return {
+    rounds,
+    speeds: meter && { peak: median(({ peak }) => peak), bandwidth: median(({ bandwidth }) => bandwidth) },
+  };
 }
 
 function medianStep({ seconds, phases }: StepAnswer): Omit<Round, 'peakBytes'> {

@@ -3,6 +3,7 @@ import { doubt } from '../results.js';
 import type { Quartiles } from '../statistics.js';
 import { textTable } from '../text-table.js';
 import { iterationsText } from './agreement.js';
+import type { Speeds } from './floor.js';
 import {
   type ExperimentResults,
   floorSeconds,
@@ -47,7 +48,7 @@ export function stepTables(results: ExperimentResults): Table[] {
     },
     {
       title: 'Where the time goes, beside the least time',
-      head: ['step', 'forward', 'backward', 'curvature and CG', 'update', 'sum', 'least', 'share of peak'],
+      head: ['step', 'forward', 'backward', 'curvature and CG', 'update', 'sum', 'least', 'share of peak', 'at'],
       rows: rows.map((row) => {
         const beside = phasesBeside(row);
         const cell = (phase: string): string => {
@@ -63,6 +64,7 @@ export function stepTables(results: ExperimentResults): Table[] {
           time(median),
           least === null ? '' : `${time(least)} (x ${(median / least).toFixed(1)})`,
           row.floor && peak !== null ? percent(row.floor.flop / median / peak) : '',
+          row.speeds ? speedsText(row.speeds) : '',
         ];
       }),
     },
@@ -118,9 +120,15 @@ export function scalingTable({ scaling }: ScalingResults): Table {
   };
 }
 
+/** What peak and bandwidth were. */
+export function speedsText({ peak, bandwidth }: Speeds): string {
+  return `${(peak / 1e9).toFixed(0)} GFLOP/s, ${(bandwidth / 1e9).toFixed(1)} GB/s`;
+}
+
 /** Of the measurement that the step was taken in. */
-function peakOf({ from }: StepRow, { speeds }: ExperimentResults): number | null {
-  return from ? from.peak : (speeds?.peak ?? null);
+function peakOf({ from, speeds }: StepRow, results: ExperimentResults): number | null {
+  if (speeds) return speeds.peak;
+  return from ? from.peak : (results.speeds?.peak ?? null);
 }
 
 /** For the terminal. */

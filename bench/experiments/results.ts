@@ -62,6 +62,8 @@ export interface StepRow {
   readonly targets: readonly Target[];
   /** FLOP of the cheapest known way, which the floor is made of; and the floor in seconds. Null without peak. */
   readonly floor: { readonly flop: number; readonly seconds: Readonly<Record<FloorPhase, number>> } | null;
+  /** Medians over the repetitions, which the floor is of; absent: those of the whole measurement. */
+  readonly speeds?: Speeds | null;
   /** Absent: this one. */
   readonly from?: Origin;
 }

@@ -13,7 +13,7 @@ import { loadPictures } from './pictures.js';
 import { provenance } from './provenance.js';
 import { stepLine, stepReport } from './report.js';
 import type { ExperimentResults, Failure, State, StepRow } from './results.js';
-import { measureSpeeds } from './speeds.js';
+import { SpeedMeter } from './speeds.js';
 import { describeState, stateFile, stateNote } from './states.js';
 import { comparesWithSgd } from './targets.js';
 import { benchVariants } from './variants.js';
@@ -47,7 +47,8 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
   const loadBefore = loadavg()[0] ?? NaN;
   const threads = options.threads ?? availableParallelism();
   const dataset = await loadPictures(options.dataDir, quick ? 100 : undefined);
-  const { speeds, about: aboutSpeeds } = await measureSpeeds(threads);
+  const { meter, about: aboutSpeeds } = await SpeedMeter.start(threads);
+  const speeds = (await meter?.measure()) ?? null;
   const scratch = mkdtempSync(join(tmpdir(), 'hbp-bench-'));
   const repetitions = options.repetitions ?? (quick ? 1 : 5);
   const kept = options.resume ? readKept(options.out, { quick, threads, repetitions }) : null;
@@ -95,7 +96,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
               device: options.device,
               repetitions,
               seconds: quick ? 0 : 0.5,
-              speeds,
+              meter,
               scratch,
             },
             comparesWithSgd(variant.name) ? sgd : null,
@@ -110,6 +111,7 @@ export async function runExperiments(options: ExperimentsOptions): Promise<Exper
       }
     }
   } finally {
+    meter?.stop();
     rmSync(scratch, { recursive: true });
   }
   const all = results();
