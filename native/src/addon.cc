@@ -320,6 +320,10 @@ void MatMul(const Info& i) {
 
 void Gram(const Info& i) { hbp::gram(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3), flag(i, 4)); }
 
+Napi::Value GramOfRows(const Info& i) {
+  return Napi::Boolean::New(i.Env(), hbp::gramOfRows(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3)));
+}
+
 void ShiftProducts(const Info& i) {
   hbp::shiftProducts(floats(i, 0), floats(i, 1), whole(i, 2), whole(i, 3), whole(i, 4), whole(i, 5), whole(i, 6), whole(i, 7));
 }
@@ -505,6 +509,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("rowsProduct", RowsProduct);
   add("matMul", MatMul);
   add("gram", Gram);
+  add("gramOfRows", GramOfRows);
   add("shiftProducts", ShiftProducts);
   add("convolve", Convolve);
   add("convolveActivated", ConvolveActivated);

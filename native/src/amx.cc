@@ -9,7 +9,7 @@
 namespace hbp {
 bool hasAmx() { return false; }
 bool multiplyByAmx(const float*, const float*, float*, int64_t, int64_t, int64_t, bool, bool, int64_t) { return false; }
-bool gramByAmx(const float*, float*, int64_t, int64_t, int64_t, int64_t) { return false; }
+bool gramByAmx(const float*, float*, int64_t, int64_t, int64_t, bool, int64_t) { return false; }
 bool isForAmx(const Convolution&) { return false; }
 bool convolveByAmx(const Convolution&, const float*, const float*, const float*, float*, int64_t) { return false; }
 bool isCorrelatedByAmx(const Convolution&) { return false; }

@@ -22,8 +22,8 @@ bool hasAmx();
 bool multiplyByAmx(const float* a, const float* b, float* c, int64_t m, int64_t n, int64_t k, bool transposeA,
                    bool transposeB, int64_t threads);
 
-/** y = x^T x for x [n, k], on and above the diagonal; rows of y are `line` numbers apart. As above. */
-bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int64_t threads);
+/** y = x^T x for x [n, k], or x x^T for x [k, n], on and above the diagonal; rows of y are `line` numbers apart. As above. */
+bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, bool ofRows, int64_t threads);
 
 /** Whether this convolution is one of those that the unit takes: stride 1, channels in sixteens, large enough and not too large. */
 bool isForAmx(const Convolution& c);

@@ -349,7 +349,7 @@ struct GramSum {
 
 /** AMX, and sums of all columns apart. False if it is not for these numbers. */
 bool gramAsProduct(const GramSum& sum, int64_t n, bool ones) {
-  if (!isWorthAmx(sum.k, sum.k, n) || !gramByAmx(sum.x, sum.y, n, sum.k, sum.side, currentThreads())) return false;
+  if (!isWorthAmx(sum.k, sum.k, n) || !gramByAmx(sum.x, sum.y, n, sum.k, sum.side, false, currentThreads())) return false;
   if (!ones) return true;
 #pragma omp parallel for
   for (int64_t i = 0; i < sum.k; i += kGramColumns) {
@@ -431,6 +431,13 @@ void gram(const float* x, float* y, int64_t n, int64_t k, bool ones) {
   if (threads > 1 && blocks * (blocks + 1) / 2 < 4 * currentThreads()) gramByRows(sum, n, ones, threads);
   else gramByTiles(sum, n, ones);
   mirror(y, side);
+}
+
+bool gramOfRows(const float* x, float* y, int64_t n, int64_t k) {
+  const SignalsHeld signals(n * n * k);
+  if (!isWorthAmx(n, n, k) || !gramByAmx(x, y, k, n, n, true, currentThreads())) return false;
+  mirror(y, n);
+  return true;
 }
 
 /** Pixels that `shiftProducts` takes at a time, which stay in the second cache. */

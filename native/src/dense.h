@@ -26,6 +26,9 @@ void multiplyBatch(const float* a, const float* b, float* c, int64_t batch, int6
  */
 void gram(const float* x, float* y, int64_t n, int64_t k, bool ones);
 
+/** y = x x^T for x [n, k], [n, n]. False where that is to be made of the transpose. */
+bool gramOfRows(const float* x, float* y, int64_t n, int64_t k);
+
 /**
  * Products of the pixels of pictures x [n, height, width, channels] with those s rows and t columns on:
  * y[s + rows, t + columns, c', c] = sum over n and pixels of x[.., row, column, c] x[.., row + s, column + t, c'] for

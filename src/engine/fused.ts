@@ -113,9 +113,12 @@ export function adam(
   return { value: next, first, second };
 }
 
-/** X^T X for rows X [n, k], or for [X | 1] with `ones`; null: compose it. */
-export function gram(x: tf.Tensor, ones: boolean): tf.Tensor | null {
-  return has('HbpGram') ? run('HbpGram', { x }, { ones })[0]! : null;
+/** X^T X for rows X [n, k], or for [X | 1] with `ones`; X X^T with `ofRows`; null: compose it. */
+export function gram(
+  x: tf.Tensor,
+  { ones = false, ofRows = false }: { readonly ones?: boolean; readonly ofRows?: boolean },
+): tf.Tensor | null {
+  return has('HbpGram') ? run('HbpGram', { x }, { ones, ofRows })[0]! : null;
 }
 
 /**

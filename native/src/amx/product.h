@@ -162,8 +162,8 @@ bool multiplyByAmx(const float* a, const float* b, float* c, int64_t m, int64_t 
   });
 }
 
-bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, int64_t threads) {
-  const Operand left = {x, k, k, n, true};
+bool gramByAmx(const float* x, float* y, int64_t n, int64_t k, int64_t line, bool ofRows, int64_t threads) {
+  const Operand left = {x, ofRows ? n : k, k, n, !ofRows};
   threads = least(threads, (n * k * k / 2 + kLeastShare - 1) / kLeastShare);
   const int64_t panels = (k + kPanel - 1) / kPanel;
   // The part left of a column grows with its square.

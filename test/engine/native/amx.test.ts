@@ -173,7 +173,7 @@ describeNative('large products of the native backend', () => {
     const x = tensorOf(random(700, 390, 10));
     const [one, ...others] = [1, 2, 5].map((threads) => {
       loadAddon().setThreads(threads);
-      const g = gram(x, true)!;
+      const g = gram(x, { ones: true })!;
       const all = [
         multiply(a, b),
         multiply(a, b, true, false),
@@ -193,7 +193,7 @@ describeNative('large products of the native backend', () => {
   ])('of a matrix [%d, %d] with itself are symmetric and exact, with ones: %s', (rows, columns, ones) => {
     const x = random(rows, columns, 11);
     const input = tensorOf(x);
-    const result = gram(input, ones)!;
+    const result = gram(input, { ones })!;
     const got = result.dataSync() as Float32Array;
     tf.dispose([input, result]);
     const side = ones ? columns + 1 : columns;
@@ -202,6 +202,18 @@ describeNative('large products of the native backend', () => {
     expect(got).toHaveLength(side * side);
     expect(errorOf(got, transposed(full), full)).toBeLessThan(tolerance(rows));
     expect(isSame(transposed({ values: got, rows: side, columns: side }).values, got)).toBe(true);
+  });
+
+  it('of rows with one another are the same, symmetric and exact', () => {
+    const [rows, columns] = [290, 517];
+    const x = random(rows, columns, 12);
+    const input = tensorOf(x);
+    const result = gram(input, { ofRows: true })!;
+    const got = result.dataSync() as Float32Array;
+    tf.dispose([input, result]);
+    expect(got).toHaveLength(rows * rows);
+    expect(errorOf(got, x, transposed(x))).toBeLessThan(tolerance(columns));
+    expect(isSame(transposed({ values: got, rows, columns: rows }).values, got)).toBe(true);
   });
 });
 

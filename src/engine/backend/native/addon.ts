@@ -272,6 +272,8 @@ export interface Addon {
 
   matMul(a: Float32Array, b: Float32Array, c: Float32Array, transposeA: boolean, transposeB: boolean): void;
   /** x [n, k], with a further column of ones or without, to x^T x. */
+  /** False: not done, make it of the transpose. */
+  gramOfRows(x: Float32Array, y: Float32Array, n: number, k: number): boolean;
   gram(x: Float32Array, y: Float32Array, n: number, k: number, ones: boolean): void;
   /** Products of pixels with those up to so many rows and columns away, see native/src/dense.h. */
   shiftProducts(

@@ -1,5 +1,5 @@
 import { Linear } from '../../nn/linear.js';
-import { gram } from '../../linalg/gram.js';
+import { gramOfRows } from '../../linalg/gram.js';
 import * as tf from '../../tf.js';
 import { Holders } from '../holders.js';
 import {
@@ -178,7 +178,7 @@ export class ExactOperator extends SymmetricOperator {
     const { input, at } = layer;
     const outputGradient = layer.outputGradient!;
     const { rhs, products, rhsSquare } = tf.scoped(() => ({
-      products: tf.keep(gram(tf.transpose(input))),
+      products: tf.keep(gramOfRows(input)),
       rhs: tf.keep(tf.reshape(tf.mul(factor, outputGradient), [1, -1])),
       rhsSquare: tf.keep(tf.reshape(tf.mul(factor ** 2, tf.sum(tf.sum(tf.square(b), 1))), [1, 1])),
     }));

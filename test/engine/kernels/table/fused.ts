@@ -132,6 +132,12 @@ function convolvedActivated(call: KernelCase): Numbers[] {
   return [float32(shape, result)];
 }
 
+function transposeOf({ shape: [rows = 0, columns = 0], values }: Pick<Input, 'shape' | 'values'>): Numbers {
+  const turned = new Float32Array(rows * columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = values[i * columns + j]!;
+  return float32([columns, rows], turned);
+}
+
 export const fusedKernels: readonly Kernel[] = [
   fused('HbpConvolveActivated', {
     tolerance: 'sum',
@@ -271,10 +277,16 @@ export const fusedKernels: readonly Kernel[] = [
         [300, 800],
       ] as const;
       const [n, k] = draw.large ? draw.pick(large) : [draw.size(), draw.pick([0, 1, 2, 5, 16, 33, 97])];
-      return { inputs: { x: draw.float([n, k], 'sum') }, attrs: { ones: draw.flag() } };
+      const ofRows = draw.flag();
+      // Of rows the same work is the other way round.
+      return {
+        inputs: { x: draw.float(ofRows ? [k, n] : [n, k], 'sum') },
+        attrs: { ones: !ofRows && draw.flag(), ofRows },
+      };
     },
     reference: (call) => {
-      const x = named(call)['x']!;
+      const given = named(call)['x']!;
+      const x = call.attrs!['ofRows'] ? transposeOf(given) : given;
       const [n = 0, k = 0] = x.shape;
       const side = k + (call.attrs!['ones'] ? 1 : 0);
       const entry = (row: number, column: number): number => (column === k ? 1 : x.values[row * k + column]!);

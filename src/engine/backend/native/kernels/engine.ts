@@ -2,7 +2,8 @@
 import type * as tf from '../../../tf.js';
 import type { Placement } from '../../../nn/window.js';
 import { putConvolution, putPlacement } from '../shapes.js';
-import { areFloats, type KernelTable, type NativeKernel, ordinal, sizeOf } from './kernel.js';
+import { areFloats, type KernelTable, type NativeKernel, ordinal, sizeOf, using } from './kernel.js';
+import { transposed } from './movement.js';
 
 const maxPool: NativeKernel = ({ inputs, attrs, backend }) => {
   const { x } = inputs as { x: tf.TensorInfo };
@@ -127,12 +128,21 @@ const adam: NativeKernel = ({ inputs, attrs, backend }) => {
   return [next, nextFirst, nextSecond];
 };
 
-/** x [n, k], with a further column of ones or without, to x^T x. */
-const gram: NativeKernel = ({ inputs, attrs, backend }) => {
+/** x [n, k], with a further column of ones or without, to x^T x; or, `ofRows`, to x x^T. */
+const gram: NativeKernel = (call) => {
+  const { inputs, attrs, backend } = call;
   const { x } = inputs as { x: tf.TensorInfo };
-  const { ones } = attrs as { ones: boolean };
+  const { ones, ofRows } = attrs as { ones: boolean; ofRows: boolean };
   if (!areFloats(x)) return null;
   const [n = 0, k = 0] = x.shape;
+  if (ofRows) {
+    const product = backend.empty([n, n], 'float32');
+    if (n === 0 || backend.addon.gramOfRows(backend.floats(x), backend.floats(product), n, k)) return product;
+    backend.disposeData(product.dataId);
+    return using(backend, transposed(backend, x, [1, 0])!, (columns) =>
+      gram({ ...call, inputs: { x: columns }, attrs: { ones: false, ofRows: false } }),
+    );
+  }
   const side = ones ? k + 1 : k;
   const product = backend.empty([side, side], 'float32');
   if (side > 0) backend.addon.gram(backend.floats(x), backend.floats(product), n, k, ones);
