@@ -162,7 +162,7 @@ describe('the report', () => {
     expect(text).toContain('- exp01 in the middle of training: 3000 steps');
     expect(text).toContain('- not measured: exp01/sgd, start: no network');
     expect(text).toContain('![Our time over the reference');
-    expect(text).toContain('- peak 200 GFLOP/s, bandwidth 20.0 GB/s');
+    expect(text).toContain('- peak and bandwidth before the first step: 200 GFLOP/s, 20.0 GB/s');
     expect(await renderSvg(ratioSpec(results)!)).toContain('exp01/cg-ggn');
     expect(ratioSpec({ ...results, rows: [{ ...row, ratio: null }] })).toBeNull();
     const from = { date: '2025-12-24T00:00:00Z', commit: 'def', repetitions: 2, peak: 1e11, load: [0, 1] } as const;
@@ -171,6 +171,8 @@ describe('the report', () => {
       '- measured at another time, on 2025-12-24 at commit def (2 repetitions, peak 100 GFLOP/s, ' +
         'load average 0.00 before, 1.00 after): exp08/kfac',
     );
-    expect(mixed).toMatch(/exp01\/cg-ggn, trained .* 50 % \|\n\| exp08\/kfac, trained .* 100 % \|/);
+    expect(mixed).toMatch(/exp01\/cg-ggn, trained .* 50 % \|.*\|\n\| exp08\/kfac, trained .* 100 % \|/);
+    const own = { ...row, speeds: { peak: 4e11, bandwidth: 3e10 } };
+    expect(stepReport({ ...results, rows: [own] })).toMatch(/ 25 % +400 GFLOP\/s, 30\.0 GB\/s/);
   });
 });
