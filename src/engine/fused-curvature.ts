@@ -1,7 +1,7 @@
 /**
  * Kernels for curvature products, as those of fused.ts: one pass where the current backend has them, null where the caller
  * composes them. The compositions are in linalg/rows.ts, curvature/hbp/mean-coordinates.ts, curvature/link.ts,
- * nn/chosen-convolution.ts and nn/gradient-rows.ts, which callers use.
+ * curvature/cvp/factor-cascade.ts, nn/chosen-convolution.ts and nn/gradient-rows.ts, which callers use.
  */
 import type { MeanCoordinates } from './curvature/hbp/mean-coordinates.js';
 import type { RowBlocks } from './curvature/row-blocks.js';

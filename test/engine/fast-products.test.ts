@@ -15,6 +15,7 @@ import { scaled } from '../../src/engine/curvature/algebra.js';
 import type { KrylovSystem } from '../../src/engine/curvature/operator.js';
 import { plainSystemOf } from '../../src/engine/curvature/row-block-operator.js';
 import type { SecondOrder } from '../../src/engine/curvature/second-order.js';
+import { backpropagate } from '../../src/engine/nn/backward.js';
 import { CrossEntropy } from '../../src/engine/nn/cross-entropy.js';
 import { Linear } from '../../src/engine/nn/linear.js';
 import { Sequential } from '../../src/engine/nn/sequential.js';
@@ -32,7 +33,13 @@ import {
   type TestBackend,
 } from '../support/backends.js';
 import { expectClose } from '../support/golden.js';
-import { pooledActivations, pooledNetwork, pooledNetworkInput, seeded } from '../support/pooled-network.js';
+import {
+  pooledActivations,
+  pooledNetwork,
+  pooledNetworkInput,
+  seeded,
+  stackedNetwork,
+} from '../support/pooled-network.js';
 import { again, networkCases, type Pass, passOf } from '../support/random-network.js';
 
 const loss = new CrossEntropy();
@@ -280,6 +287,48 @@ describeOnEveryBackend('tangents on their way up to a factor', () => {
         network.dispose();
         release();
         model.dispose();
+      }),
+    );
+  });
+});
+
+describeOnEveryBackend('convolutions one behind another', () => {
+  it('have the steps of plain products, with tangents of lower layers going up to a factor', async () => {
+    await expectNoLeak(() =>
+      inScope(async () => {
+        const [fast, plain] = [stackedNetwork(), stackedNetwork()];
+        const pass = passThrough(plain);
+        const { trace, lossSaved } = passThrough(fast);
+        const gradients = backpropagate(fast, trace, loss.gradient(lossSaved as never), { outputs: 'parametric' });
+        for (const [path, gradient] of Object.entries(pass.gradients.parameters)) {
+          await expectClose(gradients.parameters[path]!, gradient, { rtol: 1e-5, atol: 1e-7 }, path);
+        }
+        const planner = new Planner();
+        const counts = fast.parameters.map(({ path }) => [path, /^[025]\./.test(path) ? 1 : 200]);
+        planner.restore({ tensors: {}, numbers: Object.fromEntries(counts) as Record<string, number> });
+        const operators = curvatureProducts(fast, trace, gradients, lossHessian(loss, lossSaved as never), { planner });
+        const plainOperators = productsOf(pass, { products: 'plain' });
+        for (const { path, parameter } of fast.parameters) {
+          const v = seeded([1, ...parameter.shape], 70);
+          const expected = plainOperators[path]!.matmat(v);
+          await expectClose(operators[path]!.matmat(v), expected, { rtol: 1e-5, atol: 1e-7 }, path);
+        }
+        const options = { lr: 0.1, alpha: 0.05, tol: 0.01, atol: 0, maxiter: 20 };
+        const reports = await new CgNewton(options).update(fast.parameters, gradients.parameters, operators);
+        const expected = await new CgNewton({ ...options, solver: 'plain' }).update(
+          plain.parameters,
+          pass.gradients.parameters,
+          plainOperators,
+        );
+        const endsOf = (all: typeof reports): unknown =>
+          Object.entries(all).map(([path, blocks]) => [path, blocks.map(({ iterations, stop }) => [iterations, stop])]);
+        expect(endsOf(reports)).toEqual(endsOf(expected));
+        expect(planner.routes).toMatchObject({ '0.weight': 'chain', '0.bias': 'chain', '2.weight': 'chain' });
+        for (const [i, { path, parameter }] of plain.parameters.entries()) {
+          await expectClose(fast.parameters[i]!.parameter.value, parameter.value, { rtol: 1e-4, atol: 1e-6 }, path);
+        }
+        [operators, plainOperators].forEach((all) => Object.values(all).forEach((operator) => operator.dispose()));
+        [fast, plain].forEach((model) => model.dispose());
       }),
     );
   });

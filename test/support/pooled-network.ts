@@ -1,5 +1,6 @@
 import { Conv2d } from '../../src/engine/nn/conv2d.js';
 import { Flatten } from '../../src/engine/nn/flatten.js';
+import type { Layer } from '../../src/engine/nn/layer.js';
 import { Linear } from '../../src/engine/nn/linear.js';
 import { MaxPool2d } from '../../src/engine/nn/max-pool2d.js';
 import { Sequential } from '../../src/engine/nn/sequential.js';
@@ -37,7 +38,24 @@ export function pooledNetwork(activation: string): Sequential {
   ]);
 }
 
-/** Pictures and classes for it. */
+/** As c4d3: two convolutions with activations before each pooling, ten classes. */
+export function stackedNetwork(): Sequential {
+  const layers = (channels: number, middle: number, outputs: number, seed: number): Layer[] => [
+    new Conv2d(seeded([3, 3, channels, middle], seed, 0.4), seeded([middle], seed + 1), { padding: 1 }),
+    activations['sigmoid']!(),
+    new Conv2d(seeded([3, 3, middle, outputs], seed + 2, 0.4), seeded([outputs], seed + 3), { padding: 1 }),
+    activations['sigmoid']!(),
+    new MaxPool2d({ kernel: 2 }),
+  ];
+  return new Sequential([
+    ...layers(2, 3, 4, 20),
+    ...layers(4, 5, 4, 30),
+    new Flatten(),
+    new Linear(seeded([10, 16], 40, 0.5), seeded([10], 41)),
+  ]);
+}
+
+/** Pictures and classes for both. */
 export function pooledNetworkInput(): { input: tf.Tensor; target: tf.Tensor } {
   return { input: seeded([5, 8, 8, 2], 11, 1), target: tf.tensor1d([0, 2, 1, 1, 0], 'int32') };
 }

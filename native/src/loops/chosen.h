@@ -34,7 +34,7 @@ static void padPicture(const ChosenConvolution& c, const PatchLayout& l, const h
   for (int64_t y = 0; y < c.height; y++) {
     float* to = padded + (y + c.top) * l.pitch;
     const int64_t at = picture + y * length;
-    copyThrough(before, at, x ? x + at : nullptr, (l.apart ? row : to) + c.left * c.in, length, Put<false>());
+    copyThrough(before, at, further(x, at), (l.apart ? row : to) + c.left * c.in, length, Put<false>());
     if (!l.apart) continue;
     for (int64_t x = 0; x < c.pooling.width; x++) {
       eachVector(l.run, [&](int64_t k, auto get, auto) { store(to + x * l.step + k, get(row + x * c.in + k)); });
@@ -195,12 +195,12 @@ static void convolveChosen(const ChosenConvolution& c, const float* x, const flo
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       for (int64_t vx = 0; vx < xs; vx++) {
-        padPicture(c, l, before, x ? x + vx * n * picture : nullptr, i, padded, row);
+        padPicture(c, l, before, further(x, vx * n * picture), i, padded, row);
         // The next picture comes while this one is calculated with.
         const bool isLast = vx + 1 == xs;
         const int64_t lines = isLast && i + 1 == end ? 0 : picture / kLine, calls = ws * inShares(p, groups, kDots);
-        Ahead ahead[] = {{x + (isLast ? i + 1 : (vx + 1) * n + i) * picture, x ? lines : 0, calls},
-                         {before.output + (i + 1) * picture, before.output && isLast ? lines : 0, calls}};
+        Ahead ahead[] = {{further(x, (isLast ? i + 1 : (vx + 1) * n + i) * picture), x ? lines : 0, calls},
+                         {further(before.output, (i + 1) * picture), before.output && isLast ? lines : 0, calls}};
         for (int64_t vw = 0; vw < ws; vw++) {
           const float* w = arranged + vw * l.outputs * l.patch;
           for (int64_t g = 0; g < groups; g++) {
@@ -513,7 +513,7 @@ static inline int64_t sumsInCache(const PatchLayout& l, int64_t mostSums) {
  * more; with AVX-512 two vectors are as quick either way, and from three on it takes 0.5 to 0.75 of the time.
  */
 struct Gathering {
-  // As many as keep both multipliers busy; more of them would make more programs and no time.
+  // The columns of ten classes' factor at once: five and four of them take a tenth longer.
   static constexpr int kTogether = 9;
   int64_t slices, slice, together;  // slices of the channels, vectors of registers in one, vectors of dy at a time
 
@@ -745,7 +745,7 @@ static void convolveTransposedChosen(const ChosenConvolution& c, const float* dy
         std::memset(padded, 0, count * l.size * sizeof(float));
         // What is before this picture, and the next one's places, come meanwhile.
         const int64_t calls = (count == 2 ? piecesOfTwo : pieces).count(l) * l.cells;
-        Ahead ahead[] = {{before.output + i * picture, before.output && v == 0 ? picture / kLine : 0, calls},
+        Ahead ahead[] = {{further(before.output, i * picture), before.output && v == 0 ? picture / kLine : 0, calls},
                          {reinterpret_cast<const float*>(places + (i + 1) * size), v == 0 && i + 1 < end ? size / 2 / kLine : 0, calls}};
         if (count == 2) spreadPatches<2>(l, piecesOfTwo, offsets, p, ofTwo, factors, stride, padded, ahead);
         else spreadPatches<1>(l, pieces, offsets, p, ofOne, factors, 0, padded, ahead);

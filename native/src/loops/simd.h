@@ -158,6 +158,9 @@ static inline void inParallel(int64_t n, int64_t elements, int64_t unit, F f) {
 /** Floats of one line of the cache. */
 constexpr int64_t kLine = 16;
 
+/** So many numbers on, null from null. */
+static inline const float* further(const float* p, int64_t n) { return p ? p + n : nullptr; }
+
 /** Asks for memory ahead, in even shares of so many calls. */
 struct Ahead {
   const float* from;

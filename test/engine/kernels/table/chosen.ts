@@ -31,11 +31,12 @@ const placementsOf = (attrs: Readonly<Record<string, unknown>>): ChosenPlacement
 
 /** The second of two equal products with one choice: what is kept from the first is used. */
 function secondProduct(
-  { chosen, x, weight }: Readonly<Record<string, tf.Tensor>>,
+  { chosen, x, weight, before }: Readonly<Record<string, tf.Tensor>>,
   attrs: Readonly<Record<string, unknown>>,
   product: (convolution: ChosenConvolution) => tf.Tensor | tf.Tensor[],
 ): tf.Tensor | tf.Tensor[] {
-  const convolution = new ChosenConvolution(chosen!, placementsOf(attrs), x?.shape.at(-1) ?? weight!.shape.at(-2)!);
+  const channels = weight?.shape.at(-2) ?? (x ?? before)!.shape.at(-1)!;
+  const convolution = new ChosenConvolution(chosen!, placementsOf(attrs), channels);
   tf.dispose(tf.scoped(() => product(convolution)));
   const second = tf.scoped(() => product(convolution));
   convolution.dispose();
@@ -186,22 +187,24 @@ const convolution: Omit<Kernel, 'name' | 'op'> = {
   tolerance: 'sum',
   draw: (draw) => {
     const { placements, x, weight, chosen, vectors } = setting(draw);
-    const ofWeights = draw.flag();
     const before = drawBefore(draw, x);
+    const isOnes = before.attrs.activation !== undefined && draw.flag();
+    const ofWeights = isOnes || draw.flag();
     const inputs = {
       ...before.inputs,
-      x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate'),
+      ...(!isOnes && { x: draw.float([...(ofWeights ? [] : vectors), ...x], 'moderate') }),
       weight: draw.float([...(ofWeights ? vectors : []), ...weight], 'moderate'),
       chosen,
     };
     return { inputs, attrs: { ...placements, ...before.attrs } };
   },
   reference: (call) => {
-    const { x, weight, chosen } = named(call);
-    const vectors = [...x!.shape.slice(0, -4), ...weight!.shape.slice(0, -4)];
+    const { x, weight, chosen, before } = named(call);
+    const vectors = [...(x?.shape.slice(0, -4) ?? []), ...weight!.shape.slice(0, -4)];
     const size = sizeOf(chosen!.shape);
-    return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, x!.shape.slice(-4), (total, v, r, p, k) => {
-      total[v * size + r]! += derivativeAt(call, p) * of(x!, 4, v, p) * of(weight!, 4, v, k);
+    const pictures = (x ?? before)!.shape.slice(-4);
+    return sums(call, [...vectors, ...chosen!.shape], chosen!.shape, pictures, (total, v, r, p, k) => {
+      total[v * size + r]! += derivativeAt(call, p) * (x ? of(x, 4, v, p) : 1) * of(weight!, 4, v, k);
     });
   },
 };
@@ -214,9 +217,9 @@ const chosenKernels: readonly Kernel[] = [
     backends: ['native'],
     op: ({ x, weight, chosen, before }, attrs) => {
       const placements = placementsOf(attrs);
-      const places = fused.chosenPlaces(chosen!, placements, x!.shape.at(-1)!)!;
+      const places = fused.chosenPlaces(chosen!, placements, weight!.shape.at(-2)!)!;
       const pass = before ? { activation: activationOf(attrs), output: before } : null;
-      const result = fused.convolveChosen(x!, weight!, { chosen: chosen!, places }, placements, pass)!;
+      const result = fused.convolveChosen(x ?? null, weight!, { chosen: chosen!, places }, placements, pass)!;
       places.dispose();
       return result;
     },
@@ -225,7 +228,7 @@ const chosenKernels: readonly Kernel[] = [
     'HbpConvolveChosen',
     (inputs, attrs) =>
       secondProduct(inputs, attrs, (convolution) =>
-        convolution.convolve(inputs['x']!, inputs['weight']!, beforeOf(inputs, attrs)),
+        convolution.convolve(inputs['x'] ?? 'ones', inputs['weight']!, beforeOf(inputs, attrs)),
       ),
     convolution,
   ),
@@ -267,21 +270,31 @@ const chosenKernels: readonly Kernel[] = [
   ...both(
     'HbpCorrelateChosen',
     (inputs, attrs) =>
-      secondProduct(inputs, attrs, (convolution) => convolution.correlate(inputs['x']!, inputs['dy']!)),
+      secondProduct(inputs, attrs, (convolution) =>
+        convolution.correlate(inputs['x'] ?? 'ones', inputs['dy']!, beforeOf(inputs, attrs)),
+      ),
     {
       tolerance: 'sum',
       draw: (draw) => {
         const { placements, x, y, chosen, vectors } = setting(draw);
-        const inputs = { x: draw.float(x, 'moderate'), dy: draw.float([...vectors, ...y], 'moderate'), chosen };
-        return { inputs, attrs: { ...placements } };
+        const before = drawBefore(draw, x);
+        const isOnes = before.attrs.activation !== undefined && draw.flag();
+        const inputs = {
+          ...before.inputs,
+          ...(!isOnes && { x: draw.float(x, 'moderate') }),
+          dy: draw.float([...vectors, ...y], 'moderate'),
+          chosen,
+        };
+        return { inputs, attrs: { ...placements, ...before.attrs } };
       },
       reference: (call) => {
-        const { x, dy, chosen } = named(call);
+        const { x, dy, chosen, before } = named(call);
         const { kernel } = placementsOf(call.attrs!).convolution;
-        const weight = [...kernel, x!.shape[3]!, chosen!.shape[3]!];
+        const pictures = (x ?? before)!.shape;
+        const weight = [...kernel, pictures[3]!, chosen!.shape[3]!];
         const size = sizeOf(weight);
-        return sums(call, [...dy!.shape.slice(0, -4), ...weight], chosen!.shape, x!.shape, (total, v, r, p, k) => {
-          total[v * size + k]! += of(dy!, 4, v, r) * x!.values[p]!;
+        return sums(call, [...dy!.shape.slice(0, -4), ...weight], chosen!.shape, pictures, (total, v, r, p, k) => {
+          total[v * size + k]! += of(dy!, 4, v, r) * derivativeAt(call, p) * (x?.values[p] ?? 1);
         });
       },
     },
