@@ -231,64 +231,57 @@ describeOnEveryBackend('damped systems by every way', (backend) => {
   });
 });
 
+/** body on a network of tangents with the loss Hessian's factor, and whether it leaves nothing behind. */
+const withFactor = (body: (network: TangentNetwork, cascade: FactorCascade) => Promise<void>): Promise<void> =>
+  expectNoLeak(() =>
+    inScope(async () => {
+      const model = pooledNetwork('tanh');
+      const pass = passThrough(model);
+      const hessian = lossHessian(loss, pass.lossSaved as never);
+      const linearization = new Linearization(model, pass.trace, pass.gradients, hessian, 'zero', 0);
+      const release = linearization.retain();
+      const network = new TangentNetwork(linearization);
+      const cascade = new FactorCascade(network.stages, hessian.factor());
+      await body(network, cascade);
+      cascade.dispose();
+      network.dispose();
+      release();
+      model.dispose();
+    }),
+  );
+
 describeOnEveryBackend('the factor of the loss Hessian on its way back', () => {
   it('gives the curvature at every layer', async () => {
-    await expectNoLeak(() =>
-      inScope(async () => {
-        const model = pooledNetwork('tanh');
-        const pass = passThrough(model);
-        const hessian = lossHessian(loss, pass.lossSaved as never);
-        const linearization = new Linearization(model, pass.trace, pass.gradients, hessian, 'zero', 0);
-        const release = linearization.retain();
-        const network = new TangentNetwork(linearization);
-        const cascade = new FactorCascade(network.stages, hessian.factor());
-        const product = network.product();
-        for (const { at, outputShape, path } of network.layers) {
-          const t = seeded([2, 5, ...outputShape], 40 + at);
-          const [expected] = product.multiply([{ at, tangents: t }]);
-          await expectClose(factorProduct(cascade.at(at), t), expected!, { rtol: 1e-5, atol: 1e-8 }, path);
-          cascade.releaseAbove(at);
-        }
-        cascade.dispose();
-        network.dispose();
-        release();
-        model.dispose();
-      }),
-    );
+    await withFactor(async (network, cascade) => {
+      const product = network.product();
+      for (const { at, outputShape, path } of network.layers) {
+        const t = seeded([2, 5, ...outputShape], 40 + at);
+        const [expected] = product.multiply([{ at, tangents: t }]);
+        await expectClose(factorProduct(cascade.at(at), t), expected!, { rtol: 1e-5, atol: 1e-8 }, path);
+        cascade.releaseAbove(at);
+      }
+    });
   });
 });
 
 describeOnEveryBackend('tangents on their way up to a factor', () => {
   it('come back as from the loss, wherever the factor is', async () => {
-    await expectNoLeak(() =>
-      inScope(async () => {
-        const model = pooledNetwork('tanh');
-        const pass = passThrough(model);
-        const hessian = lossHessian(loss, pass.lossSaved as never);
-        const linearization = new Linearization(model, pass.trace, pass.gradients, hessian, 'zero', 0);
-        const release = linearization.retain();
-        const network = new TangentNetwork(linearization);
-        const cascade = new FactorCascade(network.stages, hessian.factor());
-        for (const { at: cut } of network.layers.toReversed().filter(({ at }) => at > 0)) {
-          const below = network.layers.filter(({ at }) => at <= cut);
-          const entries = below.map(({ at, outputShape }) => ({
-            at,
-            tangents: seeded([2, 5, ...outputShape], 60 + at),
-          }));
-          const expected = network.product().multiply(entries);
-          const found = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries);
-          const [alone] = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries.slice(-1));
-          for (const [i, curved] of [...found, alone!].entries()) {
-            const known = Math.min(i, entries.length - 1);
-            await expectClose(curved, expected[known]!, { rtol: 1e-5, atol: 1e-8 }, `${cut}: ${below[known]!.path}`);
-          }
+    await withFactor(async (network, cascade) => {
+      for (const { at: cut } of network.layers.toReversed().filter(({ at }) => at > 0)) {
+        const below = network.layers.filter(({ at }) => at <= cut);
+        const entries = below.map(({ at, outputShape }) => ({
+          at,
+          tangents: seeded([2, 5, ...outputShape], 60 + at),
+        }));
+        const expected = network.product().multiply(entries);
+        const found = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries);
+        const [alone] = network.productToFactor(cut, () => cascade.at(cut)).multiply(entries.slice(-1));
+        for (const [i, curved] of [...found, alone!].entries()) {
+          const known = Math.min(i, entries.length - 1);
+          await expectClose(curved, expected[known]!, { rtol: 1e-5, atol: 1e-8 }, `${cut}: ${below[known]!.path}`);
         }
-        cascade.dispose();
-        network.dispose();
-        release();
-        model.dispose();
-      }),
-    );
+      }
+    });
   });
 });
 

@@ -662,8 +662,6 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
   const int64_t n = c.pooling.n, picture = c.height * c.width * c.in, results = l.windows * l.outputs;
   const int64_t size = Places::size(c, l), channels = g.slice * kLanes, band = bandOf(c, l);
   const Windows& pool = c.pooling;
-  const bool sideBySide = pool.dilationHeight == 1 && pool.dilationWidth == 1 && pool.strideHeight >= pool.kernelHeight &&
-                          pool.strideWidth >= pool.kernelWidth;
   const int64_t ofSlice = l.rows * c.kernelWidth * l.outputs * channels;
   const Aligned sliced(g.slices * ofSlice);
   sliceWeights(c, g, weights, sliced);
@@ -677,7 +675,7 @@ static void gatherTransposed(const ChosenConvolution& c, const float* dy, const 
     for (int64_t i = begin; i < end; i++) {
       const Places p(c, l, places + i * size);
       const int64_t count = p.ofCell[l.cells];
-      const bool isDirect = sideBySide && areAlone(l, p);
+      const bool isDirect = areSideBySide(pool) && areAlone(l, p);
       for (int64_t cell = 0; cell < l.cells; cell++) {
         const int64_t back = cell % c.pooling.width * l.outputs;
         for (int64_t k = p.ofCell[cell]; k < p.ofCell[cell + 1]; k++) {

@@ -137,13 +137,17 @@ static int64_t placesSize(const ChosenConvolution& c) {
   return Places::size(c, l);
 }
 
+/** Whether every cell is in one window at most. */
+static inline bool areSideBySide(const Windows& w) {
+  return w.dilationHeight == 1 && w.dilationWidth == 1 && w.strideHeight >= w.kernelHeight && w.strideWidth >= w.kernelWidth;
+}
+
 #if HBP_REGISTER == 64
 
 /** Whether windows lie side by side within the picture, so that every result has a place of its own, and registers fit. */
 static bool areApart(const ChosenConvolution& c) {
   const Windows& w = c.pooling;
-  return w.top == 0 && w.left == 0 && w.dilationHeight == 1 && w.dilationWidth == 1 && w.strideHeight >= w.kernelHeight &&
-         w.strideWidth >= w.kernelWidth && w.kernelHeight * w.kernelWidth <= kLanes && w.channels % kLanes == 0 &&
+  return areSideBySide(w) && w.top == 0 && w.left == 0 && w.kernelHeight * w.kernelWidth <= kLanes && w.channels % kLanes == 0 &&
          (w.outHeight - 1) * w.strideHeight + w.kernelHeight <= w.height &&
          (w.outWidth - 1) * w.strideWidth + w.kernelWidth <= w.width;
 }
